@@ -1,0 +1,1 @@
+import {a} from 'nestjs-durable-events'; console.log(a);
