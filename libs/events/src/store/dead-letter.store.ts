@@ -1,0 +1,31 @@
+import type { DeadLetterRecord, DeadReason } from './records.js';
+
+/** Which dead letters; conditions are ANDed, an empty filter means all (the service above refuses it by accident). */
+export interface DeadLetterQuery {
+  readonly ids?: readonly number[];
+  readonly eventId?: string;
+  readonly eventType?: string;
+  readonly handler?: string;
+  readonly reason?: DeadReason;
+  /** Died at or after, epoch milliseconds. */
+  readonly since?: number;
+  /** Died before, epoch milliseconds. */
+  readonly until?: number;
+}
+
+/** Deliveries that will not be tried again. */
+export interface DeadLetterStore {
+  /** By id, descending (newest deliveries first), those with an id below `before`, at most `limit`. */
+  listDeadLetters(query: DeadLetterQuery, limit: number, before?: number): Promise<DeadLetterRecord[]>;
+  countDeadLetters(query: DeadLetterQuery): Promise<number>;
+
+  /**
+   * Puts dead letters back into the live table as pending: same id, attempts and crashes 0, claims going on from what they were, failures kept.
+   * Atomic and fenced: of two callers at once each letter is redriven by one. At most `limit`, oldest id first.
+   * Answers the ids redriven.
+   */
+  redrive(query: DeadLetterQuery, limit: number, now: number): Promise<number[]>;
+
+  /** Deletes dead letters for good, at most `limit`, oldest id first. Answers the ids. */
+  discard(query: DeadLetterQuery, limit: number): Promise<number[]>;
+}

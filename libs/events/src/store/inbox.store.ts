@@ -1,0 +1,63 @@
+import type { EntityManager } from 'typeorm';
+import type { DeliveryRecord, NewDelivery, NewEvent, RawEvent, StoredEvent } from './records.js';
+
+export interface AppendRequest {
+  readonly events: readonly NewEvent[];
+  /** Version of the registry that `deliveries` were made from. */
+  readonly registryVersion: number;
+  readonly now: number;
+}
+
+export interface AppendResult {
+  /** Per event, in the order given: false = its id was in the inbox already (or earlier in this call), nothing was written. */
+  readonly stored: readonly boolean[];
+  /** False = the registry has moved on: the events are stored raw and the processor owes their deliveries. */
+  readonly fannedOut: boolean;
+}
+
+export interface FanOutRequest {
+  /** At most this many events. */
+  readonly limit: number;
+  readonly registryVersion: number;
+  readonly now: number;
+  /** Makes the deliveries of one event. Called inside the transaction; must not wait or throw. */
+  readonly match: (event: RawEvent) => readonly NewDelivery[];
+}
+
+export interface FanOutResult {
+  /** Events that are raw no longer. */
+  readonly events: number;
+  readonly deliveries: number;
+  /** Types of the events that matched no handler, one entry an event. */
+  readonly unhandled: readonly string[];
+  /** True = the registry has moved on; nothing was done. Load it and ask again. */
+  readonly stale: boolean;
+}
+
+/** Events, from publish to fan-out. */
+export interface InboxStore {
+  /**
+   * Appends events and, if `registryVersion` is current, their deliveries, all or nothing. With `manager` it is part of
+   * that open transaction, on its connection; without, it has committed when the promise resolves. An event without
+   * deliveries (nobody subscribes) counts as fanned out. Events with an ordering key get their `seq` in commit order
+   * among events of that key: whoever appends the same key later in another transaction waits for this one to end.
+   * Order of `seq` within a call is the order given. An event with `availableAt` later than now makes `scheduled` deliveries.
+   */
+  append(request: AppendRequest, manager?: EntityManager): Promise<AppendResult>;
+
+  /**
+   * Fans out raw events, oldest first, in one transaction. Each raw event is fanned out by exactly one caller, however
+   * many ask at once; events that another caller is fanning out are passed over, not waited for. The event's own
+   * `availableAt` makes its deliveries `scheduled`.
+   */
+  fanOut(request: FanOutRequest): Promise<FanOutResult>;
+
+  /** The event with this id, payload included, or null. */
+  findEvent(id: string): Promise<StoredEvent | null>;
+
+  /** All deliveries of the event with this id: live, finished and dead, by id. Empty when there are none. */
+  findDeliveries(eventId: string): Promise<DeliveryRecord[]>;
+
+  /** The payload of an event, or null when the event is gone. */
+  payload(seq: number): Promise<string | null>;
+}
