@@ -26,7 +26,7 @@ export interface EventsModuleOptions {
   scheduler?: 'concurrent' | 'cooperative';
   /** A node that has not beaten for this long is dead, its deliveries are rescued. Default '30s', at least '6s'. */
   lease?: Duration;
-  /** How long shutdown waits for running handlers before it aborts them. Must be under `lease`. Default '25s'. */
+  /** How long shutdown waits for running handlers before it aborts them. Must be under `lease`. Default '25s', less with a short `lease` (five sixths of it). */
   shutdownTimeout?: Duration;
   /** How long a `context.transaction` or `publisher.transaction` may hold a SQLite file. Default '5s'. */
   transactionTimeout?: Duration;

@@ -8,7 +8,7 @@ export interface EventDefinition<P = unknown> {
   /** Any Standard Schema (zod, valibot, arktype ...). Checked when publishing and again before a handler runs. */
   readonly schema?: StandardSchemaV1<unknown, P>;
   /** The event's ordering key, unless the publish names one. */
-  readonly orderingKey?: (payload: P) => string | undefined;
+  orderingKey?(payload: P): string | undefined;
   /** Carries `P`; never set. */
   readonly __payload?: P;
 }

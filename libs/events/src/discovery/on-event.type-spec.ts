@@ -1,0 +1,191 @@
+/**
+ * What must compile and what must not, by definition, by merged `EventTypes` and by plain string. Nothing here runs:
+ * `tsc --noEmit` is the test, and a `@ts-expect-error` above a line without an error fails it.
+ */
+import { z } from 'zod';
+import { defineEvent } from '../envelope/define-event.js';
+import type { EventDefinition } from '../envelope/event-definition.js';
+import { EventMessage } from '../envelope/event-message.js';
+import type { EventInput, PayloadOf, PublishPayload } from '../envelope/event-payload.js';
+import { DeliveryContext } from '../invoke/delivery-context.js';
+import { OnEvent } from './on-event.decorator.js';
+
+interface Shipped {
+  parcel: string;
+  weights?: readonly number[];
+}
+
+interface Returned {
+  reason: string | null;
+}
+
+declare module '../envelope/event-types.js' {
+  interface EventTypes {
+    'type-spec.shipped': Shipped;
+  }
+}
+
+type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
+const holds = <T extends true>(): T | undefined => undefined;
+
+const ShippedEvent = defineEvent<Shipped>({ type: 'parcel.shipped', orderingKey: ({ parcel }) => parcel });
+const ReturnedEvent = defineEvent<Returned>({ type: 'parcel.returned', version: 2 });
+const WeighedEvent = defineEvent({
+  type: 'parcel.weighed',
+  schema: z.object({ parcel: z.string(), grams: z.number().default(0), tags: z.array(z.string()).optional() }),
+  orderingKey: (payload) => payload.parcel.toUpperCase(),
+});
+
+export class Compiles {
+  @OnEvent(ShippedEvent)
+  byDefinition(event: EventMessage<Shipped>, context: DeliveryContext): string {
+    return `${event.payload.parcel} ${context.attempt}`;
+  }
+
+  @OnEvent('type-spec.shipped', { priority: 10, retry: false })
+  async byMergedType(event: EventMessage<Shipped>): Promise<void> {
+    await Promise.resolve(event.payload.weights);
+  }
+
+  @OnEvent(WeighedEvent)
+  bySchema(event: EventMessage<{ parcel: string; grams: number }>): number {
+    return event.payload.grams;
+  }
+
+  @OnEvent('whatever.**')
+  byPattern(event: EventMessage<Returned>): unknown {
+    return event.payload.reason;
+  }
+
+  @OnEvent([ShippedEvent, 'type-spec.shipped'])
+  @OnEvent(ReturnedEvent)
+  either(event: EventMessage<Shipped> | EventMessage<Returned>): string {
+    return event.id;
+  }
+
+  @OnEvent([ShippedEvent, ReturnedEvent])
+  union(event: EventMessage<Shipped | Returned>): string {
+    return event.type;
+  }
+
+  @OnEvent(ShippedEvent)
+  narrower(event: EventMessage<{ parcel: string }>): string {
+    return event.payload.parcel;
+  }
+
+  @OnEvent(ShippedEvent)
+  anything(event: EventMessage): unknown {
+    return event.payload;
+  }
+
+  @OnEvent(ShippedEvent)
+  nothing(): void {}
+}
+
+export class DoesNotCompile {
+  // @ts-expect-error the definition's payload is another
+  @OnEvent(ShippedEvent)
+  byDefinition(event: EventMessage<Returned>): unknown {
+    return event.payload;
+  }
+
+  // @ts-expect-error EventTypes knows another payload
+  @OnEvent('type-spec.shipped')
+  byMergedType(event: EventMessage<Returned>): unknown {
+    return event.payload;
+  }
+
+  // @ts-expect-error the schema's output is another
+  @OnEvent(WeighedEvent)
+  bySchema(event: EventMessage<{ grams: string }>): unknown {
+    return event.payload;
+  }
+
+  // @ts-expect-error takes only one of the two
+  @OnEvent([ShippedEvent, ReturnedEvent])
+  oneOfTwo(event: EventMessage<Shipped>): unknown {
+    return event.payload;
+  }
+
+  // @ts-expect-error the lower one of stacked decorators does not fit
+  @OnEvent(ReturnedEvent)
+  @OnEvent(ShippedEvent)
+  stacked(event: EventMessage<Shipped>): unknown {
+    return event.payload;
+  }
+
+  // @ts-expect-error gets the event, not its payload
+  @OnEvent('whatever.happened')
+  payloadOnly(payload: Shipped): unknown {
+    return payload;
+  }
+
+  // @ts-expect-error the second parameter is the context
+  @OnEvent(ShippedEvent)
+  wrongContext(event: EventMessage<Shipped>, context: AbortSignal): unknown {
+    return [event, context];
+  }
+
+  // @ts-expect-error nobody gives a third
+  @OnEvent(ShippedEvent)
+  threeParameters(event: EventMessage<Shipped>, context: DeliveryContext, more: string): unknown {
+    return [event, context, more];
+  }
+
+  @OnEvent(ShippedEvent)
+  payloadIsReadonly({ payload }: EventMessage<Shipped>): void {
+    // @ts-expect-error shared by all handlers of the event
+    payload.parcel = 'another';
+  }
+
+  // @ts-expect-error no method
+  @OnEvent(ShippedEvent)
+  field = 1;
+
+  // @ts-expect-error 3 is no event
+  @OnEvent(3)
+  noEvent(): void {}
+
+  // @ts-expect-error misspelt option
+  @OnEvent(ShippedEvent, { concurency: 3 })
+  misspelt(): void {}
+}
+
+// What a payload may be.
+defineEvent<{ a: string; b?: (number | null)[]; c: unknown }>({ type: 'json' });
+// @ts-expect-error a Date comes back as a text
+defineEvent<{ at: Date }>({ type: 'date' });
+// @ts-expect-error so it does inside a list
+defineEvent<{ days: { at: Date }[] }>({ type: 'dates' });
+// @ts-expect-error a Map comes back empty
+defineEvent<{ map?: Map<string, string> }>({ type: 'map' });
+// @ts-expect-error JSON has no bigint
+defineEvent<bigint>({ type: 'bigint' });
+// @ts-expect-error methods do not survive
+defineEvent<{ format(): string }>({ type: 'method' });
+// @ts-expect-error the schema's output counts
+defineEvent({ type: 'schema', schema: z.object({ at: z.date() }) });
+// @ts-expect-error the schema says otherwise
+defineEvent<{ a: number }>({ type: 'schema', schema: z.object({ a: z.string() }) });
+
+// What the publisher's types are made of.
+holds<Same<PayloadOf<typeof ShippedEvent>, Shipped>>();
+holds<Same<PayloadOf<typeof WeighedEvent>, { parcel: string; grams: number; tags?: string[] | undefined }>>();
+holds<Same<PayloadOf<'type-spec.shipped'>, Shipped>>();
+holds<Same<PayloadOf<'unheard.of'>, unknown>>();
+
+declare function publish<E extends EventInput>(event: E, payload: PublishPayload<NoInfer<E>>): void;
+declare const definitions: readonly EventDefinition[];
+
+export function publishing(): void {
+  publish(ShippedEvent, { parcel: 'p', weights: [1] });
+  publish('type-spec.shipped', { parcel: 'p' });
+  publish('unheard.of', { anything: ['goes'] });
+  publish(definitions[0], 1);
+  // @ts-expect-error wrong by definition
+  publish(ShippedEvent, { parcel: 1 });
+  // @ts-expect-error wrong by schema
+  publish(WeighedEvent, { parcel: 'p', grams: '1' });
+  // @ts-expect-error wrong by EventTypes
+  publish('type-spec.shipped', { weights: [1] });
+}

@@ -1,0 +1,177 @@
+import { hostname } from 'node:os';
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Clock } from '../clock/clock.js';
+import { ClusterRegistry } from '../discovery/cluster-registry.js';
+import { HandlerRegistry } from '../discovery/handler.registry.js';
+import { EVENTS_OPTIONS } from '../events.module-definition.js';
+import type { ResolvedEventsOptions } from '../events.options.interface.js';
+import { Maintenance } from '../maintenance/maintenance.js';
+import { EVENT_STORE, type EventStore } from '../store/event-store.js';
+import { EventExecutor } from './event-executor.js';
+import { adjustClock, Heartbeat } from './heartbeat.js';
+import { WorkLoops } from './work-loops.js';
+import { WorkSignal } from './work-signal.js';
+
+/** notStarted -> running <-> paused -> draining -> stopped */
+export type NodeStatus = 'notStarted' | 'running' | 'paused' | 'draining' | 'stopped';
+
+/** This process as a member of the cluster: enters, beats, works, pauses, and leaves with nothing left behind. */
+@Injectable()
+export class EventsNode {
+  private readonly logger = new Logger(EventsNode.name);
+  private readonly heartbeat: Heartbeat;
+  private node = 0;
+  private current: NodeStatus = 'notStarted';
+  private enrolling: Promise<void> | undefined;
+
+  constructor(
+    @Inject(EVENTS_OPTIONS) private readonly options: ResolvedEventsOptions,
+    @Inject(EVENT_STORE) private readonly store: EventStore,
+    private readonly clock: Clock,
+    private readonly handlers: HandlerRegistry,
+    private readonly registry: ClusterRegistry,
+    private readonly executor: EventExecutor,
+    private readonly loops: WorkLoops,
+    private readonly maintenance: Maintenance,
+    private readonly signal: WorkSignal,
+  ) {
+    this.heartbeat = new Heartbeat({
+      store,
+      clock,
+      logger: this.logger,
+      leaseMs: options.leaseMs,
+      leases: () => this.executor.leases,
+      onLost: (id) => this.executor.abort(id, 'lease-lost'),
+      onEvicted: () => this.reenroll(),
+      onUnconfirmed: () => {
+        this.logger.error('no heartbeat was confirmed for almost a lease: running handlers are aborted');
+        this.executor.forsake();
+      },
+    });
+  }
+
+  /** New at each start (and after an eviction); empty before. */
+  get id(): string {
+    return this.node === 0 ? '' : String(this.node);
+  }
+
+  get status(): NodeStatus {
+    return this.current;
+  }
+
+  /** A loop hangs, or no beat gets through. */
+  get stalled(): boolean {
+    const works = this.current === 'running' && this.options.handlers;
+    const beatAgeMs = this.clock.monotonic() - this.heartbeat.lastConfirmedAt;
+    return works && (this.loops.stalled || beatAgeMs > this.options.leaseMs);
+  }
+
+  /** Enters the cluster and announces the handlers: from the commit of this on, events are delivered to them. */
+  async enroll(): Promise<void> {
+    await adjustClock(this.store, this.clock);
+    if (this.options.handlers) {
+      this.executor.prepare(
+        this.handlers.all(),
+        () => this.loops.wakeExecutor(),
+        () => void this.reenroll().catch((error: unknown) => this.logger.error('could not register anew', String(error))),
+      );
+      await this.register();
+      this.warnOfAbsentHandlers();
+    } else await this.registry.refresh();
+  }
+
+  /** Starts the work; everything that handlers may need is up by now. */
+  async start(): Promise<void> {
+    if (this.current !== 'notStarted') return;
+    this.current = 'running';
+    if (!this.options.handlers) return;
+    await this.maintenance.start(this.node, () => this.heartbeat.failures === 0);
+    this.signal.listen((work) => this.loops.notice(work));
+    this.store.listen(() => this.loops.notice({ raw: true }));
+    this.loops.start();
+  }
+
+  /** Stops claiming on this node; what runs, runs on, what has not begun is given back. */
+  pause(): Promise<void> {
+    if (this.current === 'running') {
+      this.current = 'paused';
+      this.loops.pause();
+      this.executor.release();
+    }
+    return Promise.resolve();
+  }
+
+  resume(): Promise<void> {
+    if (this.current === 'paused') {
+      this.current = 'running';
+      this.loops.resume();
+    }
+    return Promise.resolve();
+  }
+
+  /** Leaves: no more claims, running handlers get `shutdownTimeout` to end, all outcomes are written, the beat last. */
+  async drain(): Promise<void> {
+    if (this.current === 'draining' || this.current === 'stopped') return;
+    const enrolled = this.node !== 0;
+    this.current = 'draining';
+    this.maintenance.stop();
+    if (enrolled) {
+      const stopping = this.loops.stop();
+      await this.executor.drain(this.options.shutdownTimeoutMs);
+      await stopping;
+      // A claim that was under way while the drain began has given its deliveries back by now.
+      await this.executor.drain(0);
+      await this.heartbeat.stop();
+      await this.leave();
+    }
+    this.signal.close();
+    this.current = 'stopped';
+  }
+
+  private async leave(): Promise<void> {
+    try {
+      await this.store.removeNode(this.node, this.clock.now());
+    } catch (error) {
+      // The row stays, and others rescue it when its lease has passed.
+      this.logger.warn(`could not sign off node ${this.node}: ${String(error)}`);
+    }
+  }
+
+  private async register(): Promise<void> {
+    const { nodeId: label } = this.options;
+    const now = this.clock.now();
+    this.node = await this.store.registerNode({ label, host: hostname(), pid: process.pid }, now);
+    this.executor.enroll(this.node);
+    this.maintenance.enroll(this.node);
+    const registrations = this.handlers.all().map(({ name, patterns, options }) => ({
+      name,
+      patterns,
+      priority: options.priority,
+      ordered: false,
+      onDeadLetter: 'block' as const,
+    }));
+    await this.store.registerHandlers(this.node, registrations, now);
+    await this.registry.refresh();
+    if (this.current === 'notStarted') this.heartbeat.start(this.node);
+    else this.heartbeat.enroll(this.node);
+  }
+
+  /** Declared dead while alive (a long pause, a database outage): drop everything, come back as a new node. */
+  private reenroll(): Promise<void> {
+    if (this.current === 'draining' || this.current === 'stopped') return Promise.resolve();
+    this.enrolling ??= (async () => {
+      this.logger.warn(`node ${this.node} was declared dead by another; its deliveries were rescued; registering anew`);
+      this.executor.forsake();
+      await this.register();
+      this.loops.wakeExecutor();
+    })().finally(() => (this.enrolling = undefined));
+    return this.enrolling;
+  }
+
+  private warnOfAbsentHandlers(): void {
+    const absent = this.registry.handlers.map(({ name }) => name).filter((name) => !this.handlers.get(name));
+    if (absent.length > 0) {
+      this.logger.warn(`handlers known to the cluster but not to this node (their deliveries wait for a node that has them): ${absent.join(', ')}`);
+    }
+  }
+}

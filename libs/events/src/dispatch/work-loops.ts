@@ -1,0 +1,82 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Clock } from '../clock/clock.js';
+import { EVENTS_OPTIONS } from '../events.module-definition.js';
+import type { ResolvedEventsOptions } from '../events.options.interface.js';
+import { EventExecutor } from './event-executor.js';
+import { EventProcessor } from './event-processor.js';
+import { Loop } from './loop.js';
+import type { Work } from './work-signal.js';
+
+/** A loop that has not ended a turn for this long, beyond its interval, is stalled. */
+const STALLED_AFTER_MS = 10_000;
+
+/**
+ * The scheduler: `concurrent` runs processor and executor in a loop each; `cooperative` runs them one after the other in
+ * a single loop, so that a node never fans out and claims at the same time.
+ */
+@Injectable()
+export class WorkLoops {
+  private readonly logger = new Logger('EventsNode');
+  private readonly processing: Loop;
+  private readonly executing: Loop;
+  private readonly loops: readonly Loop[];
+
+  constructor(
+    @Inject(EVENTS_OPTIONS) private readonly options: ResolvedEventsOptions,
+    private readonly clock: Clock,
+    private readonly executor: EventExecutor,
+    processor: EventProcessor,
+  ) {
+    const idleMs = () => executor.idleMs();
+    if (options.scheduler === 'cooperative') {
+      const turn = async () => {
+        const more = await processor.turn();
+        return (await executor.turn()) || more;
+      };
+      this.processing = this.executing = this.loop('scheduler', turn, idleMs);
+      this.loops = [this.executing];
+    } else {
+      this.processing = this.loop('processor', () => processor.turn(), () => options.pollIntervalMs * (1 + Math.random() * 0.2));
+      this.executing = this.loop('executor', () => executor.turn(), idleMs);
+      this.loops = [this.processing, this.executing];
+    }
+  }
+
+  start(): void {
+    for (const loop of this.loops) loop.start();
+  }
+
+  pause(): void {
+    for (const loop of this.loops) loop.pause();
+  }
+
+  resume(): void {
+    for (const loop of this.loops) loop.resume();
+  }
+
+  /** Resolves when no turn is under way and none will start. */
+  async stop(): Promise<void> {
+    await Promise.all(this.loops.map((loop) => loop.stop()));
+  }
+
+  /** Wakes whichever loop the work is for. */
+  notice({ raw, dueAt }: Work): void {
+    if (raw) this.processing.wake();
+    if (dueAt !== undefined && dueAt > this.clock.now()) this.executor.expect(dueAt);
+    this.executing.wake();
+  }
+
+  wakeExecutor(): void {
+    this.executing.wake();
+  }
+
+  /** Some loop has not ended a turn for far longer than its interval: it hangs in the database, or the process does. */
+  get stalled(): boolean {
+    const limitMs = 2 * this.options.pollIntervalMs + STALLED_AFTER_MS;
+    return this.loops.some(({ lastTurnAt }) => this.clock.monotonic() - lastTurnAt > limitMs);
+  }
+
+  private loop(name: string, turn: () => Promise<boolean>, idleMs: () => number): Loop {
+    return new Loop({ name, clock: this.clock, logger: this.logger, turn, idleMs });
+  }
+}

@@ -1,0 +1,49 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Clock } from '../clock/clock.js';
+import { EVENT_STORE, type EventStore } from '../store/event-store.js';
+
+/** Several publishes within this time make one notification of the other nodes. */
+const NOTIFY_EVERY_MS = 10;
+
+/** What there is to do: deliveries to claim, raw events to fan out, or deliveries that fall due at a moment. */
+export interface Work {
+  readonly raw?: boolean;
+  /** Epoch milliseconds. */
+  readonly dueAt?: number;
+}
+
+/** How a commit with events in it wakes whoever can work on them: the loops of this node at once, other nodes soon. */
+@Injectable()
+export class WorkSignal {
+  private readonly logger = new Logger('EventsNode');
+  private readonly listeners = new Set<(work: Work) => void>();
+  private notifyPending = false;
+  private closed = false;
+
+  constructor(
+    private readonly clock: Clock,
+    @Inject(EVENT_STORE) private readonly store: EventStore,
+  ) {}
+
+  /** Calls `listener` whenever there is work; it must not throw. */
+  listen(listener: (work: Work) => void): void {
+    this.listeners.add(listener);
+  }
+
+  raise(work: Work): void {
+    for (const listener of this.listeners) listener(work);
+    if (this.notifyPending || this.closed) return;
+    this.notifyPending = true;
+    this.clock.setTimeout(() => {
+      this.notifyPending = false;
+      if (this.closed) return;
+      // Polling finds what a lost notification has not told.
+      this.store.notify().catch((error: unknown) => this.logger.debug(`could not notify other nodes: ${String(error)}`));
+    }, NOTIFY_EVERY_MS);
+  }
+
+  close(): void {
+    this.closed = true;
+    this.listeners.clear();
+  }
+}

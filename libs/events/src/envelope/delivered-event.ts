@@ -1,0 +1,78 @@
+import { PayloadValidationError } from '../errors/payload-validation.error.js';
+import type { StoredEvent } from '../store/records.js';
+import { deepFreeze } from './deep-freeze.js';
+import { EventMessage } from './event-message.js';
+
+const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
+
+/**
+ * A stored event as handlers see it. One object serves all handlers of the event: what they could spoil for each other
+ * is frozen (payload, headers) or made anew at each reading (dates). Nothing is parsed before somebody reads it.
+ */
+export class DeliveredEvent extends EventMessage {
+  readonly id: string;
+  readonly type: string;
+  readonly version: number;
+  readonly orderingKey?: string;
+  private payloadText: string | null;
+  private parsed = false;
+  private parsedPayload: unknown;
+  private parsedHeaders?: Readonly<Record<string, string>>;
+
+  constructor(private readonly stored: StoredEvent) {
+    super();
+    this.id = stored.id;
+    this.type = stored.type;
+    this.version = stored.version;
+    this.orderingKey = stored.orderingKey ?? undefined;
+    this.payloadText = stored.payload;
+  }
+
+  /** @throws PayloadValidationError when another program stored something that is no JSON. */
+  get payload(): unknown {
+    if (!this.parsed) this.settlePayload(this.parsePayload());
+    return this.parsedPayload;
+  }
+
+  get headers(): Readonly<Record<string, string>> {
+    const { headers } = this.stored;
+    this.parsedHeaders ??= headers === null ? NO_HEADERS : deepFreeze(JSON.parse(headers) as Record<string, string>);
+    return this.parsedHeaders;
+  }
+
+  get occurredAt(): Date {
+    return new Date(this.stored.occurredAt);
+  }
+
+  get receivedAt(): Date {
+    return new Date(this.stored.receivedAt);
+  }
+
+  /** Brings the payload that a claim left out because it is large. */
+  supply(payloadText: string): void {
+    this.payloadText = payloadText;
+  }
+
+  /** The same event with the payload that a schema made of it; the event itself where the schema changed nothing. */
+  withPayload(payload: unknown): DeliveredEvent {
+    if (payload === this.payload) return this;
+    const changed = new DeliveredEvent(this.stored);
+    changed.settlePayload(payload);
+    return changed;
+  }
+
+  private settlePayload(payload: unknown): void {
+    this.parsedPayload = deepFreeze(payload);
+    this.parsed = true;
+  }
+
+  private parsePayload(): unknown {
+    if (this.payloadText === null) throw new Error(`the payload of event ${this.id} has not been read from the inbox`);
+    try {
+      return JSON.parse(this.payloadText);
+    } catch {
+      // The parser's own message quotes the payload.
+      throw new PayloadValidationError(this.type, [{ path: '', message: 'is not JSON' }]);
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import { inspect } from 'node:util';
+import type { EntityManager } from 'typeorm';
+import type { Clock } from '../clock/clock.js';
+import { parseDuration, type Duration } from '../duration.js';
+import { LeaseLostError } from '../errors/lease-lost.error.js';
+import { SnoozeError } from '../errors/snooze.error.js';
+import { TransactionReusedError } from '../errors/transaction-reused.error.js';
+import type { AmbientTransaction } from '../publish/ambient-transaction.js';
+import type { EventStore } from '../store/event-store.js';
+import type { Attempt } from './attempt.js';
+import { DeliveryContext } from './delivery-context.js';
+
+/** What an attempt's context needs of its node. */
+export interface ContextServices {
+  readonly store: EventStore;
+  readonly ambient: AmbientTransaction;
+  readonly clock: Clock;
+  /** The node that holds the lease, as registered when the delivery was claimed. */
+  readonly node: number;
+}
+
+export class AttemptContext extends DeliveryContext {
+  private readonly startedAt: number;
+  private transactionUsed = false;
+
+  constructor(
+    private readonly attemptRun: Attempt,
+    private readonly services: ContextServices,
+  ) {
+    super();
+    this.startedAt = services.clock.monotonic();
+  }
+
+  get handler(): string {
+    return this.attemptRun.handler.name;
+  }
+
+  get deliveryId(): string {
+    return String(this.attemptRun.delivery.id);
+  }
+
+  get attempt(): number {
+    return this.attemptRun.attempt;
+  }
+
+  get maxAttempts(): number {
+    return this.attemptRun.handler.options.retry.maxAttempts;
+  }
+
+  get signal(): AbortSignal {
+    return this.attemptRun.signal;
+  }
+
+  async transaction<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    if (this.transactionUsed) throw new TransactionReusedError(this.handler);
+    this.transactionUsed = true;
+    const { ambient, store } = this.services;
+    const joins = ambient.manager !== undefined;
+    const value = await ambient.run(async (manager) => {
+      const value = await work(manager);
+      await this.complete(manager);
+      // Inside somebody else's transaction nothing is final until that one commits.
+      if (joins) store.afterCommit(manager, () => (this.attemptRun.committed = true));
+      return value;
+    });
+    if (!joins) this.attemptRun.committed = true;
+    return value;
+  }
+
+  snooze(delay: Duration): never {
+    const delayMs = parseDuration(delay);
+    if (delayMs === undefined) {
+      throw new TypeError(`context.snooze: the delay must be a duration, but is ${inspect(delay)}`);
+    }
+    throw new SnoozeError(delayMs);
+  }
+
+  /** The fence, last before COMMIT: completes the delivery if this attempt still owns it, else makes the caller roll back. */
+  private async complete(manager: EntityManager): Promise<void> {
+    const { store, clock, node } = this.services;
+    const { delivery, handler, attempt, aborted } = this.attemptRun;
+    if (aborted) throw aborted;
+    const settlement = {
+      id: delivery.id,
+      claims: delivery.claims,
+      seq: delivery.event.seq,
+      handler: handler.name,
+      outcome: 'completed' as const,
+      attempts: attempt,
+      durationMs: Math.round(clock.monotonic() - this.startedAt),
+    };
+    const held = await store.settleIn(manager, node, settlement, clock.now());
+    if (!held) throw new LeaseLostError(handler.name, this.deliveryId);
+  }
+}

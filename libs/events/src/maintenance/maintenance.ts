@@ -1,0 +1,158 @@
+import { hostname } from 'node:os';
+import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
+import { SchedulerRegistry } from '@nestjs/schedule';
+import { Clock } from '../clock/clock.js';
+import { EVENTS_OPTIONS } from '../events.module-definition.js';
+import type { ResolvedEventsOptions } from '../events.options.interface.js';
+import { EVENT_STORE, type EventStore } from '../store/event-store.js';
+import type { HandlerBacklog, NodeRecord } from '../store/records.js';
+
+const PRUNE_EVERY_MS = 60_000;
+const SAMPLE_EVERY_MS = 10_000;
+/** Rows a prune statement deletes at most. */
+const PRUNE_BATCH = 1_000;
+const MOST_PRUNE_BATCHES = 1_000;
+
+interface Watch {
+  beat: number;
+  /** Monotonic time at which this beat was first seen, moved up whenever this node could not beat itself. */
+  since: number;
+}
+
+/**
+ * Housekeeping on intervals that an operator can see in the application's SchedulerRegistry (`events:rescue`,
+ * `events:prune`, `events:sample`), or in one of our own when the application has none: importing the schedule module a
+ * second time would make every cron of the application fire twice.
+ */
+@Injectable()
+export class Maintenance {
+  private readonly logger = new Logger(Maintenance.name);
+  private readonly schedulers: SchedulerRegistry;
+  private readonly watched = new Map<number, Watch>();
+  private readonly names: string[] = [];
+  private node = 0;
+  private beats: () => boolean = () => true;
+  private stopped = false;
+  private sampled: readonly HandlerBacklog[] = [];
+
+  constructor(
+    @Inject(EVENTS_OPTIONS) private readonly options: ResolvedEventsOptions,
+    @Inject(EVENT_STORE) private readonly store: EventStore,
+    private readonly clock: Clock,
+    @Optional() schedulers?: SchedulerRegistry,
+  ) {
+    this.schedulers = schedulers ?? new SchedulerRegistry();
+  }
+
+  /** Backlog per handler as of the last sample. */
+  get backlog(): readonly HandlerBacklog[] {
+    return this.sampled;
+  }
+
+  enroll(node: number): void {
+    this.node = node;
+  }
+
+  /** @param beats whether this node's own heartbeat gets through. */
+  async start(node: number, beats: () => boolean): Promise<void> {
+    this.node = node;
+    this.beats = beats;
+    await this.guard('rescue', () => this.rescueLocal());
+    this.every('rescue', this.options.leaseMs / 6, () => this.rescue());
+    this.every('prune', PRUNE_EVERY_MS, () => this.prune());
+    this.every('sample', SAMPLE_EVERY_MS, () => this.sample());
+    await this.guard('sample', () => this.sample());
+  }
+
+  stop(): void {
+    this.stopped = true;
+    for (const name of this.names.splice(0)) {
+      if (this.schedulers.doesExist('interval', name)) this.schedulers.deleteInterval(name);
+    }
+  }
+
+  /**
+   * Rescues the deliveries of nodes that have died: those whose beat has not moved while this node itself beat, without a
+   * failure, for a whole lease by its own monotonic clock. Comparing a stored time with now would declare everybody dead
+   * after an outage of the database or a jump of a clock.
+   */
+  async rescue(): Promise<void> {
+    const now = this.clock.monotonic();
+    const nodes = await this.store.nodes();
+    const others = nodes.filter(({ id }) => id !== this.node);
+    for (const id of this.watched.keys()) if (!others.some((other) => other.id === id)) this.watched.delete(id);
+    for (const other of others) {
+      const watch = this.watched.get(other.id);
+      if (!watch || watch.beat !== other.beat || !this.beats()) {
+        this.watched.set(other.id, { beat: other.beat, since: now });
+      } else if (now - watch.since >= this.options.leaseMs) {
+        await this.bury(other, `has not beaten for ${Math.round(now - watch.since)} ms`);
+      }
+    }
+    const orphans = await this.store.rescueOrphans(this.clock.now());
+    if (orphans > 0) this.logger.warn(`rescued ${orphans} deliveries leased to nodes that are gone`);
+  }
+
+  /** At boot: nodes of this host whose process is gone are rescued without waiting for their lease. */
+  async rescueLocal(): Promise<void> {
+    for (const node of await this.store.nodes()) {
+      if (node.id !== this.node && node.host === hostname() && node.pid !== process.pid && !processLives(node.pid)) {
+        await this.bury(node, `was process ${node.pid} of this host, which is gone`);
+      }
+    }
+  }
+
+  /** Deletes what retention no longer keeps, in small batches. */
+  async prune(): Promise<void> {
+    const now = this.clock.now();
+    const { completedMs, deadMs } = this.options.retention;
+    let rows = 0;
+    for (let batch = 0; batch < MOST_PRUNE_BATCHES && !this.stopped; batch++) {
+      const pruned = await this.store.prune({ completedBefore: now - completedMs, deadBefore: now - deadMs, limit: PRUNE_BATCH });
+      rows += pruned;
+      if (pruned === 0) break;
+    }
+    if (rows > 0) this.logger.debug(`pruned ${rows} rows`);
+  }
+
+  async sample(): Promise<void> {
+    this.sampled = await this.store.backlog();
+  }
+
+  private async bury(node: NodeRecord, why: string): Promise<void> {
+    this.watched.delete(node.id);
+    const removed = await this.store.removeNode(node.id, this.clock.now(), node.beat);
+    if (removed) this.logger.warn(`node ${node.id} (${node.label}) ${why}: its deliveries are rescued`);
+  }
+
+  private every(task: string, ms: number, run: () => Promise<void>): void {
+    const name = `events:${task}`;
+    let busy = false;
+    const tick = async () => {
+      if (busy || this.stopped) return;
+      busy = true;
+      await this.guard(task, run);
+      busy = false;
+    };
+    this.schedulers.addInterval(name, setInterval(() => void tick(), ms).unref());
+    this.names.push(name);
+  }
+
+  private async guard(task: string, run: () => Promise<void>): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      if (!this.stopped) this.logger.error(`${task} failed and will be tried again`, error instanceof Error ? error.stack : String(error));
+    }
+  }
+}
+
+/** Signal 0 checks that a process exists; EPERM means that it does, but is somebody else's. */
+function processLives(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
+  }
+}

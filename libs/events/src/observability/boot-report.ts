@@ -1,0 +1,42 @@
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { HandlerExplorer } from '../discovery/handler.explorer.js';
+import { HandlerRegistry } from '../discovery/handler.registry.js';
+import { EventsNode } from '../dispatch/events-node.service.js';
+import { EVENTS_OPTIONS } from '../events.module-definition.js';
+import type { ResolvedEventsOptions } from '../events.options.interface.js';
+
+/** Finds the handlers at boot, and tells the operator what runs here, on what, and what looks like a mistake. */
+@Injectable()
+export class BootReport {
+  private readonly logger = new Logger('EventsModule');
+
+  constructor(
+    @Inject(EVENTS_OPTIONS) private readonly options: ResolvedEventsOptions,
+    private readonly explorer: HandlerExplorer,
+    private readonly handlers: HandlerRegistry,
+    private readonly node: EventsNode,
+  ) {}
+
+  /** @throws InvalidOptionError, DuplicateHandlerError and others that name the class and method at fault. */
+  explore(): void {
+    const { definitions, warnings } = this.explorer.explore();
+    this.handlers.register(definitions);
+    for (const warning of warnings) this.logger.warn(warning);
+  }
+
+  print(): void {
+    const { handlers, scheduler, concurrency } = this.options;
+    if (!handlers) {
+      this.logger.log('this node only publishes (handlers: false)');
+      return;
+    }
+    this.logger.log(`node ${this.node.id} runs up to ${concurrency} deliveries at once, ${scheduler} scheduler`);
+    for (const { name, patterns, options } of this.handlers.all()) {
+      const { priority, concurrency, timeoutMs, retry, circuit } = options;
+      const breaker = circuit === false ? 'no circuit breaker' : `circuit opens at ${circuit.failureThreshold} failures`;
+      this.logger.log(
+        `${name} handles ${patterns.join(', ')}: priority ${priority}, concurrency ${concurrency}, timeout ${timeoutMs} ms, ${retry.maxAttempts} attempts, ${breaker}`,
+      );
+    }
+  }
+}

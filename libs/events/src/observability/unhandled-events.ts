@@ -1,0 +1,20 @@
+import { Injectable, Logger } from '@nestjs/common';
+
+/** Types that are named in the log before it falls silent about further ones. */
+const MOST_NAMED_TYPES = 1_000;
+
+/** Events that no handler wanted: counted, and logged once per type. They are stored, and that is all. */
+@Injectable()
+export class UnhandledEvents {
+  private readonly logger = new Logger('EventsNode');
+  private readonly named = new Set<string>();
+  /** Since this process started. */
+  count = 0;
+
+  note(type: string): void {
+    this.count++;
+    if (this.named.has(type) || this.named.size >= MOST_NAMED_TYPES) return;
+    this.named.add(type);
+    this.logger.warn(`an event of type ${type} was published, but no handler subscribes to it (said once per type)`);
+  }
+}

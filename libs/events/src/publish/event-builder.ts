@@ -1,0 +1,104 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { inspect } from 'node:util';
+import { v7 as uuidv7 } from 'uuid';
+import { Clock } from '../clock/clock.js';
+import { ClusterRegistry } from '../discovery/cluster-registry.js';
+import { parseDuration } from '../duration.js';
+import type { EventDefinition } from '../envelope/event-definition.js';
+import { checkEventType } from '../envelope/event-type-name.js';
+import { serializePayload } from '../envelope/serialize-payload.js';
+import { validatePayload } from '../envelope/validate-payload.js';
+import { InvalidEventError } from '../errors/invalid-event.error.js';
+import { EVENTS_OPTIONS } from '../events.module-definition.js';
+import type { ResolvedEventsOptions } from '../events.options.interface.js';
+import type { NewEvent } from '../store/records.js';
+import type { PublishOptions } from './publish.types.js';
+
+const LONGEST_KEY = 255;
+/** NUL, or half of a surrogate pair: no database stores these in a text. */
+const UNSTORABLE = /\0|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
+
+/** Makes the stored form of an event, and refuses, before anything is written, what could not be stored or handled. */
+@Injectable()
+export class EventBuilder {
+  constructor(
+    @Inject(EVENTS_OPTIONS) private readonly options: ResolvedEventsOptions,
+    private readonly clock: Clock,
+    private readonly registry: ClusterRegistry,
+  ) {}
+
+  /** @throws InvalidEventError, PayloadValidationError */
+  async build(event: string | EventDefinition, payload: unknown, options: PublishOptions): Promise<NewEvent> {
+    const definition = typeof event === 'string' ? undefined : event;
+    const type = definition ? definition.type : event;
+    checkEventType(type);
+    if (definition?.schema) await validatePayload(definition.type, definition.schema, payload);
+    const now = this.clock.now();
+    const text = serializePayload(payload);
+    const bytes = Buffer.byteLength(text);
+    if (bytes > this.options.maxPayloadBytes) {
+      throw new InvalidEventError('payload', `has ${bytes} bytes as JSON, but maxPayloadBytes is ${this.options.maxPayloadBytes}`);
+    }
+    const head = {
+      type: type as string,
+      orderingKey: key('orderingKey', options.orderingKey ?? definition?.orderingKey?.(payload)),
+      priority: priority(options.priority),
+    };
+    return {
+      ...head,
+      id: key('id', options.id) ?? uuidv7(),
+      version: version(options.version ?? definition?.version ?? 1),
+      payload: text,
+      headers: headers(options.headers),
+      occurredAt: moment('occurredAt', options.occurredAt) ?? now,
+      availableAt: dueAt(options.delay, now),
+      deliveries: this.registry.deliveriesOf(head),
+    };
+  }
+}
+
+function key(field: string, value: unknown): string | null {
+  if (value === undefined || value === null) return null;
+  if (typeof value !== 'string' || value.length === 0) throw new InvalidEventError(field, `must be a text that is not empty, but is ${inspect(value)}`);
+  if (value.length > LONGEST_KEY) throw new InvalidEventError(field, `may have ${LONGEST_KEY} characters, but has ${value.length}`);
+  if (UNSTORABLE.test(value)) throw new InvalidEventError(field, `has a NUL character or half of a surrogate pair: ${inspect(value)}`);
+  return value;
+}
+
+function priority(value: number | undefined): number | null {
+  if (value === undefined) return null;
+  if (!Number.isInteger(value) || value < 0 || value > 100) throw new InvalidEventError('priority', `must be an integer from 0 to 100, but is ${inspect(value)}`);
+  return value;
+}
+
+function version(value: number): number {
+  if (!Number.isInteger(value) || value < 1 || value > 2 ** 31 - 1) throw new InvalidEventError('version', `must be an integer from 1 up, but is ${inspect(value)}`);
+  return value;
+}
+
+function headers(value: Record<string, string> | undefined): string | null {
+  if (value === undefined) return null;
+  for (const [name, text] of Object.entries(value)) {
+    if (typeof text !== 'string') throw new InvalidEventError(`headers.${name}`, `must be a text, but is ${inspect(text)}`);
+  }
+  return JSON.stringify(value);
+}
+
+function moment(field: string, value: Date | undefined): number | null {
+  if (value === undefined) return null;
+  const ms = value instanceof Date ? value.getTime() : NaN;
+  if (Number.isNaN(ms)) throw new InvalidEventError(field, `must be a valid Date, but is ${inspect(value)}`);
+  return ms;
+}
+
+/** Epoch milliseconds of a delay given as a duration or as a moment; a moment that has passed means at once. */
+function dueAt(delay: PublishOptions['delay'], now: number): number | null {
+  if (delay === undefined) return null;
+  if (delay instanceof Date) {
+    const ms = moment('delay', delay) as number;
+    return ms > now ? ms : null;
+  }
+  const ms = parseDuration(delay);
+  if (ms === undefined || ms > 8.64e15 - now) throw new InvalidEventError('delay', `must be a duration that is not negative, or a Date, but is ${inspect(delay)}`);
+  return ms > 0 ? Math.ceil(now + ms) : null;
+}

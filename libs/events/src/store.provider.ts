@@ -1,0 +1,54 @@
+import { Logger, type FactoryProvider, type InjectionToken } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
+import { DataSource, type DataSourceOptions } from 'typeorm';
+import { Clock } from './clock/clock.js';
+import { InvalidOptionError } from './errors/invalid-option.error.js';
+import { EVENTS_OPTIONS } from './events.module-definition.js';
+import type { ResolvedEventsOptions } from './events.options.interface.js';
+import { EVENT_STORE, type EventStore } from './store/event-store.js';
+import { MemoryStore } from './store/memory/memory-store.js';
+import { createTypeOrmStore } from './typeorm/create-store.js';
+
+/** The store, opened and migrated before anybody can inject it: a publish in any `onModuleInit` works. */
+export const eventStoreProvider: FactoryProvider<EventStore> = {
+  provide: EVENT_STORE,
+  // Injected where the application has a default DataSource; Nest waits until it is connected.
+  inject: [EVENTS_OPTIONS, Clock, ModuleRef, { token: DataSource, optional: true }],
+  async useFactory(options: ResolvedEventsOptions, clock: Clock, modules: ModuleRef, appDefault?: DataSource) {
+    const { dataSource, store: kind } = options;
+    const store =
+      kind === 'memory'
+        ? new MemoryStore(clock)
+        : createTypeOrmStore(options, clock, dataSource === undefined ? appDefault : await find(dataSource, modules));
+    await store.open();
+    new Logger('EventsModule').log(`events are stored in ${store.description}`);
+    return store;
+  },
+};
+
+type GivenDataSource = NonNullable<ResolvedEventsOptions['dataSource']>;
+
+/** The DataSource, or how to make one: as given, or by its injection token. */
+function find(given: GivenDataSource, modules: ModuleRef): DataSource | DataSourceOptions | Promise<DataSource> {
+  if (given instanceof DataSource) return given;
+  return isConnectOptions(given) ? given : byToken(given, modules);
+}
+
+const LOOK_EVERY_MS = 10;
+const LOOK_AT_MOST_MS = 30_000;
+
+/** A DataSource that another module is still connecting has no instance yet: looked for until it has. */
+async function byToken(token: InjectionToken<DataSource>, modules: ModuleRef): Promise<DataSource> {
+  const deadline = performance.now() + LOOK_AT_MOST_MS;
+  while (performance.now() < deadline) {
+    const found: unknown = modules.get(token, { strict: false });
+    if (found instanceof DataSource) return found;
+    if (found !== undefined && !(found instanceof Promise)) break;
+    await new Promise<void>((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  }
+  throw new InvalidOptionError('EventsModule.forRoot()', 'dataSource', token, 'the injection token of a TypeORM DataSource');
+}
+
+function isConnectOptions(given: Exclude<GivenDataSource, DataSource>): given is DataSourceOptions {
+  return typeof given === 'object' && 'type' in given && typeof given.type === 'string';
+}

@@ -1,0 +1,13 @@
+import type { Dialect } from '../dialect.js';
+import { query, type Verb } from '../verb.js';
+
+/** An embedded database has no clock of its own. */
+export function ping(d: Dialect) {
+  const ask =
+    d.type === 'postgres' ? 'select (extract(epoch from clock_timestamp()) * 1000)::bigint as now' : 'select 1';
+
+  return function* (): Verb<number> {
+    const [row] = yield* query<{ now?: number }>(ask);
+    return row?.now ?? Date.now();
+  };
+}

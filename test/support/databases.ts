@@ -1,0 +1,53 @@
+/** Databases for tests: each call makes a fresh one that nobody else knows, and says how to remove it. */
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DataSource, type DataSourceOptions } from 'typeorm';
+
+export interface TestDatabase {
+  readonly connection: DataSourceOptions;
+  /** PostgreSQL: a schema of the test's own, which does not exist yet. */
+  readonly schema: string | undefined;
+  remove(): Promise<void>;
+}
+
+export function sqliteFile(): TestDatabase {
+  const directory = mkdtempSync(join(tmpdir(), 'durable-events-'));
+  return {
+    connection: { type: 'better-sqlite3', database: join(directory, 'events.sqlite') },
+    schema: undefined,
+    remove: async () => rmSync(directory, { recursive: true }),
+  };
+}
+
+export function sqliteMemory(): TestDatabase {
+  return { connection: { type: 'better-sqlite3', database: ':memory:' }, schema: undefined, remove: async () => {} };
+}
+
+const POSTGRES_URL = process.env['EVENTS_TEST_POSTGRES_URL'] ?? 'postgres://postgres@127.0.0.1:5432/test';
+
+export function postgresSchema(): TestDatabase {
+  const schema = `events_${randomUUID().replaceAll('-', '')}`;
+  const connection: DataSourceOptions = { type: 'postgres', url: POSTGRES_URL };
+  return {
+    connection,
+    schema,
+    remove: async () => {
+      const source = await new DataSource(connection).initialize();
+      await source.query(`drop schema if exists "${schema}" cascade`);
+      await source.destroy();
+    },
+  };
+}
+
+/** Why there is no PostgreSQL to test with, or undefined if there is. A skipped suite must say so. */
+export async function missingPostgres(): Promise<string | undefined> {
+  try {
+    const source = await new DataSource({ type: 'postgres', url: POSTGRES_URL, connectTimeoutMS: 3_000 }).initialize();
+    await source.destroy();
+    return undefined;
+  } catch (error) {
+    return `no PostgreSQL at ${POSTGRES_URL}: ${String(error)}`;
+  }
+}
