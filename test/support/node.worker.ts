@@ -25,6 +25,10 @@ export interface WorkerConfig {
   readonly handler?: OnEventOptions;
   readonly handlerMs?: number;
   readonly effects?: boolean;
+  /** False: no rows in `runs`; the handler does nothing at all. */
+  readonly record?: boolean;
+  /** Claims nothing. */
+  readonly paused?: boolean;
   /** What the handler does when its signal aborts: end at once (default) or go on. */
   readonly ignoreSignal?: boolean;
 }
@@ -49,6 +53,7 @@ const placeholders = config.dataSource.type === 'postgres' ? ['$1', '$2', '$3'] 
 class Work {
   @OnEvent('work.done', { name: 'work', ...config.handler })
   async run(event: EventMessage<{ n: number }>, context: DeliveryContext): Promise<void> {
+    if (config.record === false) return;
     const { n } = event.payload;
     await dataSource.query(`insert into runs (n, pid, attempt) values (${placeholders.join(', ')})`, [n, process.pid, context.attempt]);
     if (handlerMs > 0) await sleep(handlerMs, undefined, ignoreSignal ? {} : { signal: context.signal });
@@ -78,6 +83,7 @@ async function main(): Promise<void> {
   await dataSource.initialize();
   const app = await NestFactory.createApplicationContext(WorkerModule, { logger: ['warn', 'error'] });
   app.enableShutdownHooks();
+  if (config.paused) await app.get(EventsNode).pause();
   process.on('message', (command: WorkerCommand) => {
     void (async () => {
       if (command.kind === 'publish') {

@@ -171,7 +171,12 @@ class OptionReader {
 
   private backoff(value: RetryOptions['backoff']): RetryOptions['backoff'] {
     if (typeof value === 'function') return value;
-    return this.oneOf<BackoffKind>('retry.backoff', value, ['fixed', 'linear', 'exponential', 'quadratic'], ', or a function');
+    return this.oneOf<BackoffKind>(
+      'retry.backoff',
+      value,
+      ['fixed', 'linear', 'exponential', 'quadratic'],
+      ', or a function',
+    );
   }
 
   private checkNames(path: string, value: unknown, known: readonly string[]): void {

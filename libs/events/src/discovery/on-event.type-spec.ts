@@ -26,7 +26,7 @@ declare module '../envelope/event-types.js' {
 }
 
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
-const holds = <T extends true>(): T | undefined => undefined;
+type True<T extends true> = T;
 
 const ShippedEvent = defineEvent<Shipped>({ type: 'parcel.shipped', orderingKey: ({ parcel }) => parcel });
 const ReturnedEvent = defineEvent<Returned>({ type: 'parcel.returned', version: 2 });
@@ -169,10 +169,12 @@ defineEvent({ type: 'schema', schema: z.object({ at: z.date() }) });
 defineEvent<{ a: number }>({ type: 'schema', schema: z.object({ a: z.string() }) });
 
 // What the publisher's types are made of.
-holds<Same<PayloadOf<typeof ShippedEvent>, Shipped>>();
-holds<Same<PayloadOf<typeof WeighedEvent>, { parcel: string; grams: number; tags?: string[] | undefined }>>();
-holds<Same<PayloadOf<'type-spec.shipped'>, Shipped>>();
-holds<Same<PayloadOf<'unheard.of'>, unknown>>();
+export type Holds = [
+  True<Same<PayloadOf<typeof ShippedEvent>, Shipped>>,
+  True<Same<PayloadOf<typeof WeighedEvent>, { parcel: string; grams: number; tags?: string[] | undefined }>>,
+  True<Same<PayloadOf<'type-spec.shipped'>, Shipped>>,
+  True<Same<PayloadOf<'unheard.of'>, unknown>>,
+];
 
 declare function publish<E extends EventInput>(event: E, payload: PublishPayload<NoInfer<E>>): void;
 declare const definitions: readonly EventDefinition[];

@@ -82,7 +82,7 @@ function entry<K>(mutexes: { get(key: K): FileMutex | undefined; set(key: K, mut
 }
 
 /** The file need not exist yet, so a symbolic link is followed in as much of the path as does. */
-function canonical(path: string): string {
+export function canonical(path: string): string {
   const absolute = resolve(path);
   try {
     return realpathSync(absolute);

@@ -1,0 +1,69 @@
+// Writes payments.ndjson, always the same: node apps/payments/data/generate.mjs
+// 1,000 payments of 20 users: 950 different ones (20 too large, 30 negative, 900 ordinary) and 50 sent a second time;
+// between them 3 lines that are no payments. The special ones are spread evenly, as they would be in life.
+import { writeFileSync } from 'node:fs';
+
+const DISTINCT = 950;
+const TOO_LARGE_EVERY = 47;
+const NEGATIVE_EVERY = 31;
+const REPEATED_EVERY = 19;
+const USERS = 20;
+const CURRENCIES = ['EUR', 'EUR', 'EUR', 'USD', 'GBP'];
+
+const random = mulberry32(20_260_101);
+const between = (low, high) => low + Math.floor(random() * (high - low + 1));
+const pick = (list) => list[between(0, list.length - 1)];
+
+const kinds = spread();
+const lines = [];
+const payments = [];
+for (let n = 1; n <= DISTINCT; n++) {
+  const payment = {
+    paymentId: `pay-${String(n).padStart(4, '0')}`,
+    userId: `user-${String(between(1, USERS)).padStart(2, '0')}`,
+    amount: amountOf(kinds[n - 1]),
+    currency: pick(CURRENCIES),
+  };
+  payments.push(payment);
+  lines.push(JSON.stringify(payment));
+  // The client that got no answer and sends again: one of the last twenty.
+  if (n % REPEATED_EVERY === 0) lines.push(JSON.stringify(pick(payments.slice(-20))));
+}
+insert(250, '{"paymentId":"pay-no-user","amount":12.5,"currency":"EUR"}');
+insert(500, '{"paymentId":"pay-decimals","userId":"user-01","amount":12.345,"currency":"EUR"}');
+insert(750, '{"paymentId":"pay-cut-off","userId":"user-01","amo');
+
+writeFileSync(new URL('payments.ndjson', import.meta.url), `${lines.join('\n')}\n`);
+
+/** One kind per payment: 20 times 'too large', 30 times 'negative', never two of them on one payment. */
+function spread() {
+  const all = Array.from({ length: DISTINCT }, () => 'ordinary');
+  for (let n = 0; n < 20; n++) all[TOO_LARGE_EVERY * (n + 1) - 1] = 'too large';
+  for (let n = 0; n < 30; n++) {
+    let at = NEGATIVE_EVERY * (n + 1) - 1;
+    while (all[at] !== 'ordinary') at--;
+    all[at] = 'negative';
+  }
+  return all;
+}
+
+function amountOf(kind) {
+  if (kind === 'too large') return between(1_000_001, 5_000_000) / 100;
+  if (kind === 'negative') return -between(1, 20_000) / 100;
+  return between(1, 50_000) / 100;
+}
+
+function insert(at, line) {
+  lines.splice(at, 0, line);
+}
+
+/** Tommy Ettinger's mulberry32: a small generator whose numbers depend on the seed alone. */
+function mulberry32(seed) {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

@@ -1,0 +1,70 @@
+import type { Delivery, StatsSnapshot } from 'nestjs-durable-events';
+
+/** Answer to one payment. */
+export interface Answer {
+  readonly status: number;
+  readonly body: { readonly duplicate?: boolean; readonly message?: string | readonly string[] };
+}
+
+export interface Balance {
+  readonly userId: string;
+  readonly currency: string;
+  readonly balance: number;
+}
+
+/** What `GET /health` says of the events. */
+export interface Health {
+  readonly httpStatus: number;
+  readonly state: string;
+  readonly handlers: Readonly<Record<string, { readonly state: string; readonly circuit: string }>>;
+}
+
+/** The service's HTTP interface, as the demo needs it. */
+export class ServiceClient {
+  constructor(private readonly url: string) {}
+
+  /** Sends a line as it is, broken or not. */
+  async pay(line: string): Promise<Answer> {
+    const response = await this.fetch('/payments', { method: 'POST', headers: { 'content-type': 'application/json' }, body: line });
+    return { status: response.status, body: (await response.json()) as Answer['body'] };
+  }
+
+  async alive(): Promise<boolean> {
+    return this.fetch('/health/live').then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  }
+
+  async health(): Promise<Health> {
+    const response = await this.fetch('/health');
+    const { details } = (await response.json()) as { details: { events: Omit<Health, 'httpStatus'> } };
+    return { httpStatus: response.status, state: details.events.state, handlers: details.events.handlers };
+  }
+
+  stats(): Promise<StatsSnapshot> {
+    return this.get('/stats');
+  }
+
+  accounts(): Promise<Balance[]> {
+    return this.get('/accounts');
+  }
+
+  async deliveries(paymentId: string): Promise<Delivery[]> {
+    return (await this.get<{ deliveries: Delivery[] }>(`/payments/${paymentId}`)).deliveries;
+  }
+
+  async switchDownstream(to: 'up' | 'down'): Promise<void> {
+    await this.fetch(`/downstream/${to}`, { method: 'POST' });
+  }
+
+  private async get<T>(path: string): Promise<T> {
+    const response = await this.fetch(path);
+    if (!response.ok) throw new Error(`GET ${path} answered ${response.status}`);
+    return (await response.json()) as T;
+  }
+
+  private fetch(path: string, init: RequestInit = {}): Promise<Response> {
+    return fetch(`${this.url}${path}`, { ...init, signal: AbortSignal.timeout(10_000) });
+  }
+}

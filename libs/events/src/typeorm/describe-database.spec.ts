@@ -1,0 +1,30 @@
+import { describe, expect, it } from 'vitest';
+import { describeDatabase } from './describe-database.js';
+
+describe('describeDatabase', () => {
+  it.each([
+    [
+      { type: 'better-sqlite3', database: 'data/events.sqlite', key: 'secret' } as const,
+      'SQLite file data/events.sqlite',
+    ],
+    [{ type: 'better-sqlite3', database: ':memory:' } as const, 'SQLite in memory'],
+    [{ type: 'postgres', url: 'postgres://app:secret@db:5433/shop' } as const, 'PostgreSQL db:5433/shop'],
+    [{ type: 'postgres', url: 'postgres://app:secret@db/shop?sslmode=require' } as const, 'PostgreSQL db:5432/shop'],
+    [
+      { type: 'postgres', host: 'db', username: 'app', password: 'secret', database: 'shop' } as const,
+      'PostgreSQL db:5432/shop',
+    ],
+    [
+      { type: 'postgres', replication: { master: { host: 'one', database: 'shop' }, slaves: [] } } as const,
+      'PostgreSQL one:5432/shop',
+    ],
+  ])('names the database, never a credential (%#)', (connection, description) => {
+    expect(describeDatabase(connection)).toBe(description);
+  });
+
+  it('names the schema', () => {
+    expect(describeDatabase({ type: 'postgres', host: 'db', database: 'shop' }, 'events')).toBe(
+      'PostgreSQL db:5432/shop, schema events',
+    );
+  });
+});

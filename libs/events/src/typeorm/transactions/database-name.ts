@@ -1,0 +1,52 @@
+import type { DataSourceOptions } from 'typeorm';
+import { canonical } from '../sqlite/file-mutex.js';
+
+type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
+
+const THIS_MACHINE = ['localhost', '127.0.0.1', '::1', '[::1]'];
+
+/** A database that exists only as long as one connection to it, and only for that connection. */
+export function isInMemory(options: DataSourceOptions): boolean {
+  return options.type === 'better-sqlite3' && ['', ':memory:'].includes(String(options.database));
+}
+
+/** PostgreSQL compiled to WebAssembly, in this process, behind the `driver` option of TypeORM's postgres driver. */
+export function isPglite(options: DataSourceOptions): boolean {
+  if (options.type !== 'postgres') return false;
+  const driver = options.driver as { name?: unknown; Pool?: { name?: unknown } } | undefined;
+  return /pglite/i.test(`${String(driver?.name)} ${String(driver?.Pool?.name)}`);
+}
+
+/**
+ * Names a database without credentials, for people, and so that equal names mean the same database. (In-memory ones are
+ * the exception: each is another.)
+ */
+export function databaseName(options: DataSourceOptions): string {
+  if (isInMemory(options)) return 'sqlite :memory:';
+  if (options.type === 'better-sqlite3') return `sqlite ${canonical(String(options.database))}`;
+  if (options.type === 'postgres') return postgresName(options);
+  return options.type;
+}
+
+function postgresName(options: PostgresOptions): string {
+  const master = options.replication?.master;
+  const given = { ...options, ...master };
+  const url = given.url ? parse(given.url) : {};
+  const { PGHOST, PGPORT, PGUSER, PGDATABASE } = process.env;
+  const host = url.host ?? given.host ?? PGHOST ?? 'localhost';
+  const port = url.port ?? given.port ?? PGPORT ?? 5432;
+  const database = url.database ?? given.database ?? PGDATABASE ?? url.user ?? given.username ?? PGUSER ?? '';
+  return `postgres ${THIS_MACHINE.includes(host) ? 'localhost' : host}:${port}/${database}`;
+}
+
+/** What a connection URL says, where it says it; TypeORM lets that win over the single options. */
+function parse(text: string): { host?: string; port?: string; user?: string; database?: string } {
+  if (!URL.canParse(text)) return {};
+  const { hostname, port, username, pathname } = new URL(text);
+  return {
+    host: hostname || undefined,
+    port: port || undefined,
+    user: decodeURIComponent(username) || undefined,
+    database: decodeURIComponent(pathname.slice(1)) || undefined,
+  };
+}

@@ -1,0 +1,95 @@
+import { DataSource, type DataSourceOptions, type EntityManager } from 'typeorm';
+import type { Clock } from '../../clock/clock.js';
+import { ForeignManagerError } from '../../errors/foreign-manager.error.js';
+import { NoTransactionError } from '../../errors/no-transaction.error.js';
+import type { Transactions } from '../../store/transactions.js';
+import { CommitWatch } from './commit-watch.js';
+import { databaseName, isInMemory } from './database-name.js';
+import { Semaphore } from './semaphore.js';
+import { attachTo, type SqliteConnection } from './sqlite-connection.js';
+
+export interface TransactionsOptions {
+  /** How long one may hold a SQLite file, and how long it waits for another process that does. Milliseconds. */
+  readonly transactionTimeoutMs: number;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). Default `Math.random`. */
+  readonly random?: () => number;
+  /** PostgreSQL: how many run at once. Default: half of the DataSource's pool, at least 1. */
+  readonly maxConcurrent?: number;
+  /** Whether the DataSource is the library's own: `open` initializes it and `close` destroys it. Default false. */
+  readonly ownsDataSource?: boolean;
+}
+
+/** TypeORM's default is that of `pg`. */
+const DEFAULT_POOL_SIZE = 10;
+
+/** Transactions on a DataSource of TypeORM: the application's, or one of our own when the application has none. */
+export class TypeOrmTransactions implements Transactions {
+  private readonly commits = new CommitWatch();
+  private readonly permits: Semaphore;
+  private sqlite: SqliteConnection | undefined;
+
+  constructor(
+    readonly dataSource: DataSource,
+    private readonly options: TransactionsOptions,
+  ) {
+    this.permits = new Semaphore(options.maxConcurrent ?? halfThePool(dataSource.options));
+  }
+
+  /** Must be awaited before anything else. */
+  async open(): Promise<void> {
+    const { clock, random = Math.random, transactionTimeoutMs, ownsDataSource } = this.options;
+    if (ownsDataSource && !this.dataSource.isInitialized) await this.dataSource.initialize();
+    if (this.dataSource.options.type === 'better-sqlite3') {
+      this.sqlite ??= attachTo(this.dataSource, { clock, random, timeoutMs: transactionTimeoutMs });
+    }
+  }
+
+  /** Leaves the application's DataSource as it was. Transactions must have ended. */
+  async close(): Promise<void> {
+    this.commits.close();
+    this.sqlite?.detach();
+    this.sqlite = undefined;
+    if (this.options.ownsDataSource && this.dataSource.isInitialized) await this.dataSource.destroy();
+  }
+
+  transaction<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    if (this.sqlite) return this.sqlite.transaction(work);
+    return this.permits.run(() => this.pooled(work));
+  }
+
+  checkManager(manager: EntityManager): void {
+    if (!manager.queryRunner?.isTransactionActive) throw new NoTransactionError();
+    const [ours, theirs] = [this.dataSource, manager.dataSource];
+    if (ours === theirs) return;
+    const [expected, actual] = [databaseName(ours.options), databaseName(theirs.options)];
+    if (expected !== actual || isInMemory(theirs.options)) throw new ForeignManagerError(expected, actual);
+  }
+
+  afterCommit(manager: EntityManager, callback: () => void): void {
+    this.commits.add(manager, callback);
+  }
+
+  private async pooled<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
+    const runner = this.dataSource.createQueryRunner();
+    try {
+      await runner.startTransaction();
+      const result = await work(runner.manager);
+      await runner.commitTransaction();
+      return result;
+    } catch (error) {
+      // The server may have ended it already, or be gone; the first error says why.
+      if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => {});
+      throw error;
+    } finally {
+      await runner.release();
+    }
+  }
+}
+
+/** The other half is left to the application: its requests must not wait for handlers. */
+function halfThePool(options: DataSourceOptions): number {
+  const { max } = (options.extra ?? {}) as { max?: unknown };
+  const size = Number(max ?? options.poolSize ?? DEFAULT_POOL_SIZE);
+  return Math.max(1, Math.floor(size / 2));
+}
