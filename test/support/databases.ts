@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataSource, type DataSourceOptions } from 'typeorm';
+import { databaseKinds } from './database-kinds.js';
 
 export interface TestDatabase {
   readonly connection: DataSourceOptions;
@@ -25,6 +26,9 @@ export function sqliteMemory(): TestDatabase {
   return { connection: { type: 'better-sqlite3', database: ':memory:' }, schema: undefined, remove: async () => {} };
 }
 
+/** Whether there is one here; if not, `databaseKinds` has said why. */
+export const hasPostgres = databaseKinds.some((kind) => kind.name === 'postgres');
+
 const POSTGRES_URL = process.env['EVENTS_TEST_POSTGRES_URL'] ?? 'postgres://postgres@127.0.0.1:5432/test';
 
 export function postgresSchema(): TestDatabase {
@@ -39,15 +43,4 @@ export function postgresSchema(): TestDatabase {
       await source.destroy();
     },
   };
-}
-
-/** Why there is no PostgreSQL to test with, or undefined if there is. A skipped suite must say so. */
-export async function missingPostgres(): Promise<string | undefined> {
-  try {
-    const source = await new DataSource({ type: 'postgres', url: POSTGRES_URL, connectTimeoutMS: 3_000 }).initialize();
-    await source.destroy();
-    return undefined;
-  } catch (error) {
-    return `no PostgreSQL at ${POSTGRES_URL}: ${String(error)}`;
-  }
 }

@@ -1,47 +1,64 @@
-import { DataSource, type DataSourceOptions } from 'typeorm';
+import { DataSource } from 'typeorm';
 import { SystemClock } from '../../libs/events/src/clock/system-clock.js';
 import type { StoreHarness } from '../../libs/events/src/testing/store-contract/contract-case.js';
 import { engineOptions } from '../../libs/events/src/typeorm/engine-options.js';
 import { tables } from '../../libs/events/src/typeorm/tables.js';
+import { TypeOrmTransactions } from '../../libs/events/src/typeorm/transactions/typeorm-transactions.js';
+import type { TypeOrmStoreOptions } from '../../libs/events/src/typeorm/typeorm-store.options.js';
 import { TypeOrmStore } from '../../libs/events/src/typeorm/typeorm.store.js';
-import { PlainTransactions } from '/tmp/bench/plain-transactions.js';
 import type { TestDatabase } from './databases.js';
 
-/** TypeORM stores on a database of their own; in memory, where there is one connection for everything, all are one. */
-export async function typeormHarness({ connection, schema, remove }: TestDatabase): Promise<StoreHarness> {
+export interface TypeOrmHarness extends StoreHarness {
+  readonly store: TypeOrmStore;
+  another(options?: Partial<TypeOrmStoreOptions>): Promise<TypeOrmStore>;
+  /** One statement past the store, on a connection of its own where there can be one. `{inbox}` is that table's name. */
+  hand<T>(sql: string): Promise<T[]>;
+}
+
+/** TypeORM stores on a database of their own; in memory, where there is one connection for everything, all share it. */
+export async function typeormHarness({ connection, schema, remove }: TestDatabase): Promise<TypeOrmHarness> {
+  const clock = new SystemClock();
   const names = { tablePrefix: 'event_', schema };
   const inMemory = connection.type === 'better-sqlite3' && connection.database === ':memory:';
-  const open: (() => Promise<void>)[] = [];
   const shared = inMemory ? await new DataSource(engineOptions(connection, names)).initialize() : undefined;
-  const another = async () => {
-    const application = shared ?? (await new DataSource(connection as DataSourceOptions).initialize());
-    const transactions = new PlainTransactions(application);
+  const closing: (() => Promise<void>)[] = [];
+  const another = async (options: Partial<TypeOrmStoreOptions> = {}) => {
+    const application = shared ?? (await new DataSource(connection).initialize());
+    const transactions = new TypeOrmTransactions(application, { clock, transactionTimeoutMs: 10_000 });
     const store = new TypeOrmStore({
       connection,
       ...names,
       migrate: true,
-      clock: new SystemClock(),
+      clock,
       transactions,
       existing: shared,
+      ...options,
     });
-    open.push(async () => {
+    closing.push(async () => {
       await store.close();
-      if (application !== shared) await application.destroy();
+      if (!shared) await application.destroy();
     });
     await store.open();
     return store;
   };
-  const store = await another();
+  const table = tables('event_', schema);
+  const hand = async <T>(sql: string) => {
+    const source = shared ?? (await new DataSource(connection).initialize());
+    try {
+      return await source.query<T[]>(sql.replaceAll(/\{(\w+)\}/g, (_, name: keyof typeof table) => table[name]));
+    } finally {
+      if (!shared) await source.destroy();
+    }
+  };
   return {
-    store,
+    store: await another(),
     another,
+    hand,
     forgetNode: async (node) => {
-      const hand = shared ?? (await new DataSource(connection).initialize());
-      await hand.query(`delete from ${tables('event_', schema).node} where id = ${node}`);
-      if (!shared) await hand.destroy();
+      await hand(`delete from {node} where id = ${node}`);
     },
     dispose: async () => {
-      for (const close of open) await close();
+      for (const close of closing) await close();
       await shared?.destroy();
       await remove();
     },

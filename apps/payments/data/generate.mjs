@@ -10,7 +10,7 @@ const REPEATED_EVERY = 19;
 const USERS = 20;
 const CURRENCIES = ['EUR', 'EUR', 'EUR', 'USD', 'GBP'];
 
-const random = mulberry32(20_260_101);
+const random = lehmer(20_260_101);
 const between = (low, high) => low + Math.floor(random() * (high - low + 1));
 const pick = (list) => list[between(0, list.length - 1)];
 
@@ -57,13 +57,11 @@ function insert(at, line) {
   lines.splice(at, 0, line);
 }
 
-/** Tommy Ettinger's mulberry32: a small generator whose numbers depend on the seed alone. */
-function mulberry32(seed) {
+/** Lehmer's generator with the MINSTD numbers: what it gives depends on the seed alone, and every product fits a double. */
+function lehmer(seed) {
   let state = seed;
   return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+    state = (state * 48_271) % 2_147_483_647;
+    return state / 2_147_483_647;
   };
 }

@@ -16,9 +16,12 @@ describe('readConfig', () => {
     expect(database(url)).toEqual({ type: 'better-sqlite3', database: file });
   });
 
-  it.each(['postgres://user:secret@localhost:5432/payments', 'postgresql://localhost/payments'])('hands %s to the driver as it is', (url) => {
-    expect(database(url)).toEqual({ type: 'postgres', url });
-  });
+  it.each(['postgres://user:secret@localhost:5432/payments', 'postgresql://localhost/payments'])(
+    'hands %s to the driver as it is',
+    (url) => {
+      expect(database(url)).toEqual({ type: 'postgres', url });
+    },
+  );
 
   it.each([
     ['mysql://localhost/payments', /EVENTS_DATABASE_URL must be sqlite:.* but has the scheme "mysql"/],
@@ -41,7 +44,10 @@ describe('readConfig', () => {
     expect(() => readConfig({ PORT: port })).toThrow(`PORT must be a whole number from 0 to 65535, but is "${port}"`);
   });
 
-  it.each([['0', 0], ['65535', 65_535]])('takes %s as a port', (port, expected) => {
+  it.each([
+    ['0', 0],
+    ['65535', 65_535],
+  ])('takes %s as a port', (port, expected) => {
     expect(readConfig({ PORT: port }).port).toBe(expected);
   });
 });

@@ -49,7 +49,9 @@ function sqlite(url: string): DataSourceOptions {
   const database = url.slice('sqlite:'.length).replace(/^\/\/(?=\/)/, '');
   if (database === '') throw new Error('EVENTS_DATABASE_URL names no file: say sqlite:<file>');
   if (database === ':memory:') {
-    throw new Error('EVENTS_DATABASE_URL must name a file: the service opens its database twice, and each sqlite::memory: is another one');
+    throw new Error(
+      'EVENTS_DATABASE_URL must name a file: the service opens its database twice, and each sqlite::memory: is another one',
+    );
   }
   return { type: 'better-sqlite3', database };
 }
@@ -57,7 +59,9 @@ function sqlite(url: string): DataSourceOptions {
 function postgres(url: string): DataSourceOptions {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (!parsed?.hostname || parsed.pathname.length < 2) {
-    throw new Error(`EVENTS_DATABASE_URL cannot be read, or has no host or no database: it must be ${DATABASE_URL_FORMS}`);
+    throw new Error(
+      `EVENTS_DATABASE_URL cannot be read, or has no host or no database: it must be ${DATABASE_URL_FORMS}`,
+    );
   }
   return { type: 'postgres', url };
 }

@@ -38,8 +38,20 @@ export class AppModule {
         EventsModule.forRoot({}),
         TerminusModule.forRoot({ logger: false }),
       ],
-      controllers: [PaymentsController, AccountsController, DeadLettersController, DownstreamController, HealthController, StatsController],
-      providers: [PaymentsService, Downstream, ...HANDLERS, { provide: APP_PIPE, useClass: StandardSchemaValidationPipe }],
+      controllers: [
+        PaymentsController,
+        AccountsController,
+        DeadLettersController,
+        DownstreamController,
+        HealthController,
+        StatsController,
+      ],
+      providers: [
+        PaymentsService,
+        Downstream,
+        ...HANDLERS,
+        { provide: APP_PIPE, useClass: StandardSchemaValidationPipe },
+      ],
     };
   }
 }

@@ -15,6 +15,10 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  logger.fatal(error instanceof Error ? error.message : error, error instanceof Error ? error.stack : undefined, 'Main');
+  logger.fatal(
+    error instanceof Error ? error.message : error,
+    error instanceof Error ? error.stack : undefined,
+    'Main',
+  );
   process.exit(1);
 });

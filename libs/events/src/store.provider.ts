@@ -19,7 +19,7 @@ export const eventStoreProvider: FactoryProvider<EventStore> = {
     const store =
       kind === 'memory'
         ? new MemoryStore(clock)
-        : createTypeOrmStore(options, clock, dataSource === undefined ? appDefault : await find(dataSource, modules));
+        : createTypeOrmStore(options, clock, dataSource === undefined ? undefined : await find(dataSource, modules), appDefault);
     await store.open();
     new Logger('EventsModule').log(`events are stored in ${store.description}`);
     return store;

@@ -12,6 +12,10 @@ export class AccountsController {
   @Get()
   async list() {
     const accounts = await this.accounts.find({ order: { userId: 'ASC', currency: 'ASC' } });
-    return accounts.map(({ userId, currency, balanceCents }) => ({ userId, currency, balance: fromCents(balanceCents) }));
+    return accounts.map(({ userId, currency, balanceCents }) => ({
+      userId,
+      currency,
+      balance: fromCents(balanceCents),
+    }));
   }
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Health, ServiceClient } from './service-client.js';
 
-const LOOK_EVERY_MS = 25;
+const LOOK_EVERY_MS = 50;
 
 /** Looks at `/health` all along and notes each state that differs from the one before. */
 export class HealthWatch {

@@ -1,11 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { expectationOf, readLines } from './payments-file.js';
 
-const line = (paymentId: string, amount: number, userId = 'ann') => JSON.stringify({ paymentId, userId, amount, currency: 'EUR' });
+const line = (paymentId: string, amount: number, userId = 'ann') =>
+  JSON.stringify({ paymentId, userId, amount, currency: 'EUR' });
 
 describe('expectationOf', () => {
   it('counts each payment once and leaves suspicious ones out of the balances', () => {
-    const lines = [line('1', 0.1), line('2', 0.2), line('1', 0.1), line('3', -5), line('4', 10_000.01), line('5', 10_000, 'bob')];
+    const lines = [
+      line('1', 0.1),
+      line('2', 0.2),
+      line('1', 0.1),
+      line('3', -5),
+      line('4', 10_000.01),
+      line('5', 10_000, 'bob'),
+    ];
     expect(expectationOf(lines)).toEqual({
       accepted: 5,
       duplicates: 1,

@@ -17,7 +17,10 @@ export function say(text: string): void {
 }
 
 function bar(what: string, total: number): Progress {
-  const single = new SingleBar({ format: `${what.padEnd(24)} {bar} {value}/{total}`, hideCursor: true }, Presets.shades_classic);
+  const single = new SingleBar(
+    { format: `${what.padEnd(24)} {bar} {value}/{total}`, hideCursor: true },
+    Presets.shades_classic,
+  );
   single.start(total, 0);
   return { update: (done) => single.update(done), end: () => single.stop() };
 }

@@ -25,7 +25,11 @@ export class ServiceClient {
 
   /** Sends a line as it is, broken or not. */
   async pay(line: string): Promise<Answer> {
-    const response = await this.fetch('/payments', { method: 'POST', headers: { 'content-type': 'application/json' }, body: line });
+    const response = await this.fetch('/payments', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: line,
+    });
     return { status: response.status, body: (await response.json()) as Answer['body'] };
   }
 

@@ -15,7 +15,7 @@ export class NotifyCustomerHandler {
     name: 'notify-customer',
     timeout: '5s',
     retry: { maxAttempts: 10, initialDelay: '100ms', maxDelay: '1s' },
-    circuit: { failureThreshold: 5, successThreshold: 3, openDuration: '500ms', window: '10s' },
+    circuit: { failureThreshold: 5, failureRate: 0.2, successThreshold: 3, openDuration: '500ms', window: '1s' },
   })
   async notify({ payload }: EventMessage<PaymentProcessed>, context: DeliveryContext): Promise<void> {
     await this.downstream.send(payload.userId, payload.paymentId, context.signal);

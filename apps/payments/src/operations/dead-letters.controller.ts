@@ -1,6 +1,11 @@
 import { Body, Controller, Get, HttpCode, Post, Query } from '@nestjs/common';
 import { DeadLetters } from 'nestjs-durable-events';
-import { type DeadLetterList, deadLetterList, type DeadLetterRedrive, deadLetterRedrive } from './dead-letter-requests.js';
+import {
+  type DeadLetterList,
+  deadLetterList,
+  type DeadLetterRedrive,
+  deadLetterRedrive,
+} from './dead-letter-requests.js';
 
 @Controller('dead-letters')
 export class DeadLettersController {
@@ -11,7 +16,10 @@ export class DeadLettersController {
   async list(@Query({ schema: deadLetterList }) { limit, after, ...filter }: DeadLetterList) {
     const { items, next } = await this.deadLetters.list(filter, { limit, after });
     return {
-      items: items.map(({ event: { id, type, payload, occurredAt }, ...letter }) => ({ ...letter, event: { id, type, payload, occurredAt } })),
+      items: items.map(({ event: { id, type, payload, occurredAt }, ...letter }) => ({
+        ...letter,
+        event: { id, type, payload, occurredAt },
+      })),
       ...(next !== undefined && { next }),
     };
   }

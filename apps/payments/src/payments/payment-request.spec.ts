@@ -11,7 +11,10 @@ function problems(value: unknown): string[] {
 describe('paymentRequest', () => {
   it('turns the amount into cents', () => {
     const expected = { paymentId: 'p-1', userId: 'u-1', amountCents: 1_230, currency: 'EUR' };
-    expect([paymentRequest.parse(body), paymentRequest.parse({ ...body, amount: '12.30' })]).toEqual([expected, expected]);
+    expect([paymentRequest.parse(body), paymentRequest.parse({ ...body, amount: '12.30' })]).toEqual([
+      expected,
+      expected,
+    ]);
   });
 
   it('takes a negative amount: the fraud check is to see it', () => {

@@ -10,7 +10,10 @@ export class PaymentsController {
 
   /** 202: stored, and its handlers will run. 200: this payment id came before, nothing was done. 400: what is wrong with it. */
   @Post()
-  async create(@Body({ schema: paymentRequest }) request: PaymentRequest, @Res({ passthrough: true }) response: Response) {
+  async create(
+    @Body({ schema: paymentRequest }) request: PaymentRequest,
+    @Res({ passthrough: true }) response: Response,
+  ) {
     const { duplicate } = await this.payments.accept(request);
     response.status(duplicate ? HttpStatus.OK : HttpStatus.ACCEPTED);
     return { paymentId: request.paymentId, duplicate };

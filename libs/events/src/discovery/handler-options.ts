@@ -140,8 +140,9 @@ class OptionReader {
       priority: this.count('priority', options.priority, 0, 100),
       concurrency: this.count('concurrency', options.concurrency),
       timeoutMs: this.duration('timeout', options.timeout, 1, LONGEST_TIMER_MS),
-      retry: options.retry && this.retry(options.retry),
-      circuit: options.circuit && this.circuit(options.circuit),
+      retry: options.retry === undefined || options.retry === false ? options.retry : this.retry(options.retry),
+      circuit:
+        options.circuit === undefined || options.circuit === false ? options.circuit : this.circuit(options.circuit),
     };
   }
 

@@ -7,16 +7,26 @@ import { defineEvent } from '../envelope/define-event.js';
 import type { EventDefinition } from '../envelope/event-definition.js';
 import { EventMessage } from '../envelope/event-message.js';
 import type { EventInput, PayloadOf, PublishPayload } from '../envelope/event-payload.js';
+import type { DeepReadonly, JsonValue } from '../envelope/json.types.js';
 import { DeliveryContext } from '../invoke/delivery-context.js';
 import { OnEvent } from './on-event.decorator.js';
 
 interface Shipped {
   parcel: string;
-  weights?: readonly number[];
+  weights?: number[];
 }
 
 interface Returned {
   reason: string | null;
+}
+
+interface Tree {
+  name: string;
+  children: Tree[];
+}
+
+enum Colour {
+  Red = 'red',
 }
 
 declare module '../envelope/event-types.js' {
@@ -50,6 +60,12 @@ export class Compiles {
   @OnEvent(WeighedEvent)
   bySchema(event: EventMessage<{ parcel: string; grams: number }>): number {
     return event.payload.grams;
+  }
+
+  @OnEvent(ShippedEvent)
+  @OnEvent('whatever.*')
+  anyJson(event: EventMessage<JsonValue>): unknown {
+    return event.payload;
   }
 
   @OnEvent('whatever.**')
@@ -136,6 +152,8 @@ export class DoesNotCompile {
   payloadIsReadonly({ payload }: EventMessage<Shipped>): void {
     // @ts-expect-error shared by all handlers of the event
     payload.parcel = 'another';
+    // @ts-expect-error and so are its lists
+    payload.weights?.push(1);
   }
 
   // @ts-expect-error no method
@@ -153,6 +171,9 @@ export class DoesNotCompile {
 
 // What a payload may be.
 defineEvent<{ a: string; b?: (number | null)[]; c: unknown }>({ type: 'json' });
+defineEvent<Tree>({ type: 'recursive' });
+defineEvent<JsonValue>({ type: 'any-json' });
+defineEvent<Colour | readonly [string, number?]>({ type: 'enum-and-tuple' });
 // @ts-expect-error a Date comes back as a text
 defineEvent<{ at: Date }>({ type: 'date' });
 // @ts-expect-error so it does inside a list
@@ -173,6 +194,8 @@ export type Holds = [
   True<Same<PayloadOf<typeof ShippedEvent>, Shipped>>,
   True<Same<PayloadOf<typeof WeighedEvent>, { parcel: string; grams: number; tags?: string[] | undefined }>>,
   True<Same<PayloadOf<'type-spec.shipped'>, Shipped>>,
+  True<Same<DeepReadonly<{ a: [string, { b: number }]; c: Tree[] }>['a'][1], { readonly b: number }>>,
+  True<Same<DeepReadonly<Tree>['children'][number]['name'], string>>,
   True<Same<PayloadOf<'unheard.of'>, unknown>>,
 ];
 

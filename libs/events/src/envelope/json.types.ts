@@ -8,7 +8,7 @@ export type JsonValue = JsonPrimitive | { readonly [key: string]: JsonValue | un
  */
 export type JsonCompatible<T> = unknown extends T
   ? T
-  : T extends JsonPrimitive | undefined
+  : T extends JsonValue | undefined
     ? T
     : T extends bigint | symbol | Date | RegExp | Map<unknown, unknown> | Set<unknown> | ((...args: never[]) => unknown)
       ? never
@@ -19,6 +19,13 @@ export type JsonCompatible<T> = unknown extends T
 /** A payload as handlers see it: frozen all the way down. */
 export type DeepReadonly<T> = T extends JsonPrimitive | undefined
   ? T
-  : T extends object
-    ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
-    : T;
+  : T extends readonly (infer Item)[]
+    ? number extends T['length']
+      ? DeepReadonlyArray<Item>
+      : { readonly [K in keyof T]: DeepReadonly<T[K]> }
+    : T extends object
+      ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
+      : T;
+
+/** An interface, since the compiler looks into one only when it must: `DeepReadonly<JsonValue>` would never end else. */
+export interface DeepReadonlyArray<Item> extends ReadonlyArray<DeepReadonly<Item>> {}

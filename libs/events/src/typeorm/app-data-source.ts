@@ -1,7 +1,8 @@
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { UnsupportedDatabaseError } from '../errors/unsupported-database.error.js';
+import { describeDatabase } from './describe-database.js';
 import { engineOptions } from './engine-options.js';
-import { databaseName, isInMemory, isPglite } from './transactions/database-name.js';
+import { isInMemory, isPglite, isSameDatabase } from './transactions/database-identity.js';
 
 /** Where the events are kept, and on what the application's transactions run. */
 export interface DatabaseChoice {
@@ -17,6 +18,8 @@ export interface DatabaseChoice {
 
 const EMBEDDED: DataSourceOptions = { type: 'better-sqlite3', database: 'events.sqlite' };
 const SUPPORTED = ['better-sqlite3', 'postgres'];
+const CANNOT_BE_OPENED_TWICE =
+  'the engine needs a connection of its own, but this database cannot be opened twice: use a SQLite file or a PostgreSQL server';
 const IN_PROCESS = ['sqljs', 'expo', 'capacitor', 'cordova', 'react-native', 'nativescript'];
 
 /**
@@ -32,9 +35,12 @@ export function chooseDatabase(
   const application =
     given === undefined ? appDefault : isDataSource(given) ? given : onSameDatabase(given, appDefault);
   const connect = application?.options ?? (given as DataSourceOptions | undefined) ?? EMBEDDED;
-  const name = databaseName(connect);
+  const name = describeDatabase(connect);
   checkType(connect, name);
-  if (application) checkCanBeOpenedTwice(connect, name);
+  if (isPglite(connect)) throw new UnsupportedDatabaseError('pglite', CANNOT_BE_OPENED_TWICE);
+  if (application && isInMemory(connect)) {
+    throw new UnsupportedDatabaseError(name, `it is the application's, and ${CANNOT_BE_OPENED_TWICE}`);
+  }
   const origin = given !== undefined ? 'option dataSource' : application ? "the application's DataSource" : 'embedded';
   return { application, connect, inMemory: isInMemory(connect), description: `${name} (${origin})` };
 }
@@ -54,23 +60,11 @@ function isDataSource(given: DataSource | DataSourceOptions): given is DataSourc
 }
 
 function onSameDatabase(given: DataSourceOptions, appDefault: DataSource | undefined): DataSource | undefined {
-  if (!appDefault || isInMemory(given)) return undefined;
-  return databaseName(appDefault.options) === databaseName(given) ? appDefault : undefined;
+  return appDefault && isSameDatabase(appDefault.options, given) ? appDefault : undefined;
 }
 
 function checkType({ type }: DataSourceOptions, name: string): void {
   if (SUPPORTED.includes(type)) return;
-  const reason = IN_PROCESS.includes(type)
-    ? 'the engine needs a connection of its own, and this database cannot be opened twice'
-    : 'there is no store for it';
-  throw new UnsupportedDatabaseError(name, `${reason}; supported are ${SUPPORTED.join(' and ')}`);
-}
-
-function checkCanBeOpenedTwice(options: DataSourceOptions, name: string): void {
-  if (!isInMemory(options) && !isPglite(options)) return;
-  throw new UnsupportedDatabaseError(
-    isPglite(options) ? 'pglite' : name,
-    "it is the application's, and the engine needs a connection of its own, but this database cannot be opened twice: " +
-      'use a SQLite file or a PostgreSQL server',
-  );
+  const reason = IN_PROCESS.includes(type) ? CANNOT_BE_OPENED_TWICE : `supported are ${SUPPORTED.join(' and ')}`;
+  throw new UnsupportedDatabaseError(name, reason);
 }

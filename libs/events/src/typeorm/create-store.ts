@@ -1,25 +1,33 @@
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import type { Clock } from '../clock/clock.js';
+import { DataSourceNotReadyError } from '../errors/data-source-not-ready.error.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
+import { chooseDatabase, ownDataSource } from './app-data-source.js';
+import { engineOptions } from './engine-options.js';
+import { TypeOrmTransactions } from './transactions/typeorm-transactions.js';
 import { TypeOrmStore } from './typeorm.store.js';
-import type { Transactions } from '../store/transactions.js';
 
+/**
+ * The store on a SQL database: the engine on a connection of its own, transactions on the application's DataSource if it
+ * has one on that database, else on a second one of ours. A database in memory has one connection for both.
+ * @throws UnsupportedDatabaseError, InvalidOptionError, DataSourceNotReadyError
+ */
 export function createTypeOrmStore(
-  options: ResolvedEventsOptions,
+  options: Pick<ResolvedEventsOptions, 'tablePrefix' | 'schema' | 'migrate' | 'transactionTimeoutMs'>,
   clock: Clock,
-  given?: DataSource | DataSourceOptions,
+  given: DataSource | DataSourceOptions | undefined,
+  appDefault: DataSource | undefined,
 ): TypeOrmStore {
-  const connection =
-    given instanceof DataSource
-      ? given.options
-      : (given ?? { type: 'better-sqlite3' as const, database: 'events.sqlite' });
-  const transactions = {} as Transactions;
-  return new TypeOrmStore({
-    connection,
-    tablePrefix: options.tablePrefix,
-    schema: options.schema,
-    migrate: options.migrate,
+  const { tablePrefix, schema, migrate, transactionTimeoutMs } = options;
+  const choice = chooseDatabase(given, appDefault);
+  const { application, connect, inMemory } = choice;
+  if (application && !application.isInitialized) throw new DataSourceNotReadyError(choice.description);
+  const names = { tablePrefix, schema };
+  const existing = inMemory ? new DataSource(engineOptions(connect, names)) : undefined;
+  const transactions = new TypeOrmTransactions(application ?? existing ?? ownDataSource(choice, names), {
+    transactionTimeoutMs,
     clock,
-    transactions,
+    ownsDataSource: application === undefined && existing === undefined,
   });
+  return new TypeOrmStore({ connection: connect, tablePrefix, schema, migrate, clock, transactions, existing, description: choice.description });
 }

@@ -11,8 +11,10 @@ export interface TypeOrmStoreOptions {
   /** Run pending migrations at `open()`; false: fail if there are any. */
   readonly migrate: boolean;
   readonly clock: Clock;
-  /** The application's side of the store. */
-  readonly transactions: Transactions;
+  /** The application's side of the store; opened and closed with it. */
+  readonly transactions: Transactions & { open(): Promise<void>; close(): Promise<void> };
+  /** For logs: which database and why this one. Default: which. */
+  readonly description?: string;
   /**
    * The only connection of a database that cannot be opened twice (SQLite `:memory:`), made with `engineOptions`; used
    * instead of a DataSource of the engine's own. If it is not initialized yet, `open` does that, and `close` destroys it.

@@ -28,18 +28,31 @@ export class TypeOrmStore implements EventStore {
   private database: OpenDatabase | undefined;
 
   constructor(private readonly options: TypeOrmStoreOptions) {
-    this.description = describeDatabase(options.connection, options.schema);
+    this.description = options.description ?? describeDatabase(options.connection, options.schema);
   }
 
   /** @throws MissingDriverError when the driver is not installed; SchemaBehindError when `migrate` is false and must not be. */
   async open(): Promise<void> {
-    this.database ??= await openDatabase(this.options);
+    if (this.database) return;
+    const database = await openDatabase(this.options);
+    try {
+      await this.options.transactions.open();
+    } catch (error) {
+      await database.close();
+      throw error;
+    }
+    this.database = database;
   }
 
   async close(): Promise<void> {
     const { database } = this;
+    if (!database) return;
     this.database = undefined;
-    await database?.close();
+    try {
+      await this.options.transactions.close();
+    } finally {
+      await database.close();
+    }
   }
 
   append(request: AppendRequest, manager?: EntityManager): Promise<AppendResult> {

@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock/clock.js';
-import type { SqliteHandle } from './sqlite-driver.js';
+import { isBusy, type NativeDatabase } from '../sqlite/native-database.js';
 
 export interface LockWait {
   readonly clock: Clock;
@@ -17,32 +17,27 @@ const LONGEST_PAUSE_MS = 25;
  * block the event loop, and with it the holder, if that is in this process.
  * @throws SQLite's own error (`SQLITE_BUSY`) when the time is up.
  */
-export async function beginImmediate(handle: SqliteHandle, { clock, random, timeoutMs }: LockWait): Promise<void> {
+export async function beginImmediate(database: NativeDatabase, { clock, random, timeoutMs }: LockWait): Promise<void> {
   const deadline = clock.monotonic() + timeoutMs;
   for (let pauseMs = 1; ; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
-    const busy = tryBegin(handle);
+    const busy = tryBegin(database);
     if (!busy) return;
     if (clock.monotonic() >= deadline) throw busy;
     await new Promise<void>((resume) => clock.setTimeout(resume, pauseMs * (0.5 + random())));
   }
 }
 
-export function isBusy(error: unknown): error is Error {
-  const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' && code.startsWith('SQLITE_BUSY');
-}
-
 /** Answers the error if the file is busy. */
-function tryBegin(handle: SqliteHandle): Error | undefined {
-  const timeoutMs = Number(handle.pragma('busy_timeout', { simple: true }));
-  handle.pragma('busy_timeout = 0', { simple: true });
+function tryBegin(database: NativeDatabase): Error | undefined {
+  const timeoutMs = Number(database.pragma('busy_timeout', { simple: true }));
+  database.pragma('busy_timeout = 0');
   try {
-    handle.exec('BEGIN IMMEDIATE');
+    database.prepare('BEGIN IMMEDIATE').run([]);
     return undefined;
   } catch (error) {
-    if (isBusy(error)) return error;
+    if (isBusy(error)) return error as Error;
     throw error;
   } finally {
-    handle.pragma(`busy_timeout = ${timeoutMs}`, { simple: true });
+    database.pragma(`busy_timeout = ${timeoutMs}`);
   }
 }

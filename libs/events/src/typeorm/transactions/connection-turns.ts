@@ -29,7 +29,7 @@ export class ConnectionTurns {
   private exclusiveOpen = false;
   private starting = false;
   private statementsUnderWay = 0;
-  private timer: TimerHandle | undefined;
+  private timer: TimerHandle;
 
   constructor(
     private readonly inTransaction: () => boolean,

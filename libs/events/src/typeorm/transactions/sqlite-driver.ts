@@ -1,18 +1,12 @@
 import type { DataSource, QueryRunner, ReplicationMode } from 'typeorm';
-
-/** What is used of better-sqlite3's database object. */
-export interface SqliteHandle {
-  readonly inTransaction: boolean;
-  exec(sql: string): unknown;
-  pragma(source: string, options: { simple: true }): unknown;
-}
+import type { NativeDatabase } from '../sqlite/native-database.js';
 
 /** What is used of TypeORM's better-sqlite3 driver. It has one handle, and one query runner for everybody. */
 export interface SqliteDriver {
   /** Undefined until the DataSource is initialized. */
-  readonly databaseConnection: SqliteHandle | undefined;
+  readonly databaseConnection: NativeDatabase | undefined;
   readonly options: { readonly readonly?: boolean };
-  createQueryRunner(mode: ReplicationMode): QueryRunner;
+  createQueryRunner: (mode: ReplicationMode) => QueryRunner;
 }
 
 export function sqliteDriver(dataSource: DataSource): SqliteDriver {

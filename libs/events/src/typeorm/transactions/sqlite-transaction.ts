@@ -1,15 +1,9 @@
 import { QueryRunnerAlreadyReleasedError, type DataSource, type EntityManager, type QueryRunner } from 'typeorm';
 import type { TimerHandle } from '../../clock/clock.js';
 import { TransactionTimeoutError } from '../../errors/transaction-timeout.error.js';
-import { beginImmediate, isBusy, type LockWait } from './begin-immediate.js';
-import {
-  BEGIN,
-  CONNECTION_METHODS,
-  methodsOf,
-  sqliteDriver,
-  type ConnectionMethods,
-  type SqliteHandle,
-} from './sqlite-driver.js';
+import { isBusy, type NativeDatabase } from '../sqlite/native-database.js';
+import { beginImmediate, type LockWait } from './begin-immediate.js';
+import { BEGIN, CONNECTION_METHODS, methodsOf, sqliteDriver, type ConnectionMethods } from './sqlite-driver.js';
 
 /**
  * One transaction of this library on a SQLite connection.
@@ -31,7 +25,7 @@ export class SqliteTransaction {
   private working = true;
   /** Our own COMMIT or ROLLBACK is under way. */
   private finishing = false;
-  private timer: TimerHandle | undefined;
+  private timer: TimerHandle;
   private readonly underWay = new Set<Promise<unknown>>();
   private readonly timedOut: Promise<never>;
   private timeoutError: TransactionTimeoutError | undefined;
@@ -102,9 +96,9 @@ export class SqliteTransaction {
     return runner;
   }
 
-  private handle(): SqliteHandle {
+  private handle(): NativeDatabase {
     if (this.state === 'over') throw this.timeoutError ?? new QueryRunnerAlreadyReleasedError();
-    return sqliteDriver(this.dataSource).databaseConnection as SqliteHandle;
+    return sqliteDriver(this.dataSource).databaseConnection as NativeDatabase;
   }
 
   private async query([sql]: readonly unknown[], run: () => Promise<unknown>): Promise<unknown> {
@@ -149,7 +143,7 @@ export class SqliteTransaction {
   private end(refusal?: Error): void {
     if (this.state !== 'over') {
       const handle = this.handle();
-      if (this.state === 'open' && handle.inTransaction) handle.exec('ROLLBACK');
+      if (this.state === 'open' && handle.inTransaction) handle.prepare('ROLLBACK').run([]);
       this.state = 'over';
       this.limits.clock.clearTimeout(this.timer);
       this.handOn();
@@ -161,7 +155,9 @@ export class SqliteTransaction {
 }
 
 function refuse(error: Error): ConnectionMethods[keyof ConnectionMethods] {
-  return () => Promise.reject(error);
+  return async () => {
+    throw error;
+  };
 }
 
 function forward(runner: QueryRunner, method: keyof ConnectionMethods): ConnectionMethods[keyof ConnectionMethods] {

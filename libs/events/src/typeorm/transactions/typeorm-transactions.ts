@@ -3,10 +3,11 @@ import type { Clock } from '../../clock/clock.js';
 import { ForeignManagerError } from '../../errors/foreign-manager.error.js';
 import { NoTransactionError } from '../../errors/no-transaction.error.js';
 import type { Transactions } from '../../store/transactions.js';
+import { describeDatabase } from '../describe-database.js';
 import { CommitWatch } from './commit-watch.js';
-import { databaseName, isInMemory } from './database-name.js';
+import { isSameDatabase } from './database-identity.js';
 import { Semaphore } from './semaphore.js';
-import { attachTo, type SqliteConnection } from './sqlite-connection.js';
+import { attachTo, type SharedConnection } from './shared-connection.js';
 
 export interface TransactionsOptions {
   /** How long one may hold a SQLite file, and how long it waits for another process that does. Milliseconds. */
@@ -27,7 +28,7 @@ const DEFAULT_POOL_SIZE = 10;
 export class TypeOrmTransactions implements Transactions {
   private readonly commits = new CommitWatch();
   private readonly permits: Semaphore;
-  private sqlite: SqliteConnection | undefined;
+  private sqlite: SharedConnection | undefined;
 
   constructor(
     readonly dataSource: DataSource,
@@ -61,9 +62,8 @@ export class TypeOrmTransactions implements Transactions {
   checkManager(manager: EntityManager): void {
     if (!manager.queryRunner?.isTransactionActive) throw new NoTransactionError();
     const [ours, theirs] = [this.dataSource, manager.dataSource];
-    if (ours === theirs) return;
-    const [expected, actual] = [databaseName(ours.options), databaseName(theirs.options)];
-    if (expected !== actual || isInMemory(theirs.options)) throw new ForeignManagerError(expected, actual);
+    if (ours === theirs || isSameDatabase(ours.options, theirs.options)) return;
+    throw new ForeignManagerError(describeDatabase(ours.options), describeDatabase(theirs.options));
   }
 
   afterCommit(manager: EntityManager, callback: () => void): void {

@@ -1,9 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { QueryFailedError, type DataSource, type EntityManager, type QueryRunner, type ReplicationMode } from 'typeorm';
+import { QueryFailedError, type DataSource, type EntityManager, type QueryRunner } from 'typeorm';
 import { fileMutex, type FileMutex } from '../sqlite/file-mutex.js';
 import { beginImmediate, type LockWait } from './begin-immediate.js';
 import { ConnectionTurns } from './connection-turns.js';
-import { isInMemory } from './database-name.js';
+import { isInMemory } from './database-identity.js';
 import {
   BEGIN,
   CONNECTION_METHODS,
@@ -32,7 +32,7 @@ import { SqliteTransaction } from './sqlite-transaction.js';
  * Two transactions of the application at once on one connection are what they are in TypeORM; only those that had to
  * wait here are let through one at a time.
  */
-export class SqliteConnection {
+export class SharedConnection {
   private readonly driver: SqliteDriver;
   private readonly context = new AsyncLocalStorage<SqliteTransaction>();
   private readonly turns: ConnectionTurns;
@@ -133,12 +133,12 @@ export class SqliteConnection {
   }
 }
 
-const connections = new WeakMap<DataSource, SqliteConnection>();
+const connections = new WeakMap<DataSource, SharedConnection>();
 
 /** Takes turns on the connection of this DataSource; whoever is done with it calls `detach`. */
-export function attachTo(dataSource: DataSource, limits: LockWait): SqliteConnection {
+export function attachTo(dataSource: DataSource, limits: LockWait): SharedConnection {
   let connection = connections.get(dataSource);
-  if (!connection) connections.set(dataSource, (connection = new SqliteConnection(dataSource, limits)));
+  if (!connection) connections.set(dataSource, (connection = new SharedConnection(dataSource, limits)));
   connection.attach();
   return connection;
 }

@@ -1,5 +1,6 @@
 import type { DataSourceOptions } from 'typeorm';
 import { canonical } from '../sqlite/file-mutex.js';
+import { isMemory } from '../sqlite/sqlite.engine.js';
 
 type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
 
@@ -7,7 +8,7 @@ const THIS_MACHINE = ['localhost', '127.0.0.1', '::1', '[::1]'];
 
 /** A database that exists only as long as one connection to it, and only for that connection. */
 export function isInMemory(options: DataSourceOptions): boolean {
-  return options.type === 'better-sqlite3' && ['', ':memory:'].includes(String(options.database));
+  return options.type === 'better-sqlite3' && isMemory(options.database);
 }
 
 /** PostgreSQL compiled to WebAssembly, in this process, behind the `driver` option of TypeORM's postgres driver. */
@@ -17,13 +18,13 @@ export function isPglite(options: DataSourceOptions): boolean {
   return /pglite/i.test(`${String(driver?.name)} ${String(driver?.Pool?.name)}`);
 }
 
-/**
- * Names a database without credentials, for people, and so that equal names mean the same database. (In-memory ones are
- * the exception: each is another.)
- */
-export function databaseName(options: DataSourceOptions): string {
-  if (isInMemory(options)) return 'sqlite :memory:';
-  if (options.type === 'better-sqlite3') return `sqlite ${canonical(String(options.database))}`;
+/** Whether both connect to one database, as far as their options tell; in-memory ones are always different. */
+export function isSameDatabase(one: DataSourceOptions, other: DataSourceOptions): boolean {
+  return !isInMemory(one) && identity(one) === identity(other);
+}
+
+function identity(options: DataSourceOptions): string {
+  if (options.type === 'better-sqlite3') return `sqlite ${canonical(options.database)}`;
   if (options.type === 'postgres') return postgresName(options);
   return options.type;
 }

@@ -1,0 +1,36 @@
+import type { StatsSnapshot } from 'nestjs-durable-events';
+
+/** What `npm run demo -- --json` prints. Durations in milliseconds. */
+export interface DemoSummary {
+  /** Lines of the file. */
+  sent: number;
+  /** Answered 202. */
+  accepted: number;
+  /** Answered 200: this payment id came before. */
+  duplicates: number;
+  /** Answered 400. */
+  refused: number;
+  /** Counted by asking the service for every accepted payment. */
+  deliveries: number;
+  completed: number;
+  /** Attempts that failed and were tried again. */
+  retried: number;
+  dead: number;
+  /** Deliveries put back without an attempt spent. */
+  snoozed: number;
+  circuitOpened: number;
+  balancesMatch: boolean;
+  /** The states that `/health` went through, in order. */
+  health: string[];
+  elapsedMs: number;
+}
+
+/** What a run came to. */
+export interface DemoResult {
+  readonly summary: DemoSummary;
+  readonly handlers: StatsSnapshot['handlers'];
+  /** Answers to the malformed lines. */
+  readonly refusals: readonly string[];
+  /** Why the run failed; empty when all is as it should be. */
+  readonly problems: readonly string[];
+}

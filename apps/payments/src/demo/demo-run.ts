@@ -1,0 +1,161 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Delivery } from 'nestjs-durable-events';
+import type { DemoResult } from './demo-result.js';
+import { answered, balanceProblems, inState, problemsOf } from './findings.js';
+import { HealthWatch } from './health-watch.js';
+import { inParallel } from './in-parallel.js';
+import { expectationOf, readLines } from './payments-file.js';
+import { say, showProgress } from './progress.js';
+import { type Answer, ServiceClient } from './service-client.js';
+import { ServiceProcess } from './service-process.js';
+import { waitFor } from './wait.js';
+
+/** Relative to the project's root, where npm runs its scripts. */
+const PAYMENTS_FILE = 'apps/payments/data/payments.ndjson';
+const REQUESTS_AT_ONCE = 8;
+/** The message service goes down when this share of the payments is sent ... */
+const OUTAGE_AT = 0.3;
+/** ... for at least this long. */
+const OUTAGE_MS = 1_500;
+const START_WITHIN_MS = 15_000;
+const SETTLE_WITHIN_MS = 20_000;
+
+/** The whole demo: from starting the service to its exit. Nothing of it is left behind, however it ends. */
+export async function runDemo(): Promise<DemoResult> {
+  const startedAt = performance.now();
+  const lines = readLines(PAYMENTS_FILE);
+  const service = await ServiceProcess.start();
+  const interrupt = () => {
+    service.dispose();
+    process.exit(1);
+  };
+  process.once('SIGINT', interrupt).once('SIGTERM', interrupt);
+  try {
+    const client = new ServiceClient(service.url);
+    await waitFor('the service answers', START_WITHIN_MS, async () => {
+      if (!service.running) throw new Error('the service ended while it started');
+      return (await client.alive()) || undefined;
+    });
+    say(`service is up at ${service.url}`);
+    return await watchPayments(service, client, lines, startedAt);
+  } catch (error) {
+    say(`--- last lines of the service's log\n${service.lastWords}\n---`);
+    throw error;
+  } finally {
+    process.off('SIGINT', interrupt).off('SIGTERM', interrupt);
+    service.dispose();
+  }
+}
+
+async function watchPayments(
+  service: ServiceProcess,
+  client: ServiceClient,
+  lines: readonly string[],
+  startedAt: number,
+): Promise<DemoResult> {
+  const expected = expectationOf(lines);
+  const watch = new HealthWatch(client);
+  const answers = await sendAll(client, lines);
+  const accepted = lines.filter((_, index) => answers[index]?.status === 202).map(paymentIdOf);
+  await settle(client, accepted.length);
+  const [deliveries, balances, stats] = [
+    await deliveriesOf(client, accepted),
+    await client.accounts(),
+    await client.stats(),
+  ];
+  await watch.stop();
+  const ended = await service.stop();
+
+  const { retried, snoozed, circuitOpened } = stats.total;
+  const problems = problemsOf(
+    {
+      answers,
+      deliveries,
+      stats,
+      balances,
+      healthStates: watch.states,
+      healthFailures: watch.failures,
+      lastHealth: watch.last,
+      ended,
+    },
+    expected,
+  );
+  return {
+    summary: {
+      sent: answers.length,
+      accepted: accepted.length,
+      duplicates: answered(answers, 200),
+      refused: answered(answers, 400),
+      deliveries: deliveries.length,
+      completed: inState(deliveries, 'completed'),
+      retried,
+      dead: inState(deliveries, 'dead'),
+      snoozed,
+      circuitOpened,
+      balancesMatch: balanceProblems(balances, expected.balances).length === 0,
+      health: watch.states,
+      elapsedMs: Math.round(performance.now() - startedAt),
+    },
+    handlers: stats.handlers,
+    refusals: answers.filter(({ status }) => status === 400).flatMap(({ body }) => body.message ?? []),
+    problems,
+  };
+}
+
+/** Sends every line; on the way the message service goes down, and up again when its circuit has opened. */
+async function sendAll(client: ServiceClient, lines: readonly string[]): Promise<Answer[]> {
+  const progress = showProgress('payments sent', lines.length);
+  const answers: Answer[] = Array.from({ length: lines.length });
+  const outageAt = Math.floor(lines.length * OUTAGE_AT);
+  let outage: Promise<void> | undefined;
+  let sent = 0;
+  await inParallel([...lines.entries()], REQUESTS_AT_ONCE, async ([index, line]) => {
+    if (index === outageAt) outage = takeDownAndUp(client);
+    answers[index] = await client.pay(line);
+    progress.update(++sent);
+  });
+  progress.end();
+  await outage;
+  return answers;
+}
+
+async function takeDownAndUp(client: ServiceClient): Promise<void> {
+  await client.switchDownstream('down');
+  await sleep(OUTAGE_MS);
+  await client.switchDownstream('up');
+}
+
+/** Waits until every delivery has completed or died, and every circuit is closed again. */
+async function settle(client: ServiceClient, payments: number): Promise<void> {
+  const { handlers } = await client.stats();
+  const deliveries = payments * Object.keys(handlers).length;
+  const progress = showProgress('deliveries settled', deliveries);
+  try {
+    await waitFor('all deliveries are settled', SETTLE_WITHIN_MS, async () => {
+      const { total, handlers } = await client.stats();
+      const settled = total.completed + total.dead;
+      progress.update(settled);
+      const closed = Object.values(handlers).every(({ circuit }) => circuit === 'closed');
+      return (settled >= deliveries && closed) || undefined;
+    });
+  } finally {
+    progress.end();
+  }
+}
+
+/** What the service says became of each payment. */
+async function deliveriesOf(client: ServiceClient, paymentIds: readonly string[]): Promise<Delivery[]> {
+  const progress = showProgress('payments looked up', paymentIds.length);
+  const found: Delivery[] = [];
+  let done = 0;
+  await inParallel(paymentIds, REQUESTS_AT_ONCE, async (id) => {
+    found.push(...(await client.deliveries(id)));
+    progress.update(++done);
+  });
+  progress.end();
+  return found;
+}
+
+function paymentIdOf(line: string): string {
+  return (JSON.parse(line) as { paymentId: string }).paymentId;
+}

@@ -1,0 +1,102 @@
+import type { Delivery, StatsSnapshot } from 'nestjs-durable-events';
+import { describe, expect, it } from 'vitest';
+import { balanceProblems, type Findings, problemsOf } from './findings.js';
+import type { Expectation } from './payments-file.js';
+
+const expected: Expectation = {
+  accepted: 2,
+  duplicates: 1,
+  refused: 1,
+  tooLarge: 1,
+  negative: 1,
+  balances: new Map([['ann EUR', 30]]),
+};
+
+const delivery = (state: Delivery['state'], reason?: Delivery['reason']) => ({ state, reason }) as Delivery;
+
+/** Two handlers, two payments, both suspicious: nothing is wrong with it. */
+const good: Findings = {
+  answers: [
+    { status: 202, body: {} },
+    { status: 202, body: {} },
+    { status: 200, body: {} },
+    { status: 400, body: { message: ['amount: is bad'] } },
+  ],
+  deliveries: [
+    delivery('completed'),
+    delivery('completed'),
+    delivery('dead', 'rejected'),
+    delivery('dead', 'exhausted'),
+  ],
+  stats: {
+    handlers: { one: {}, two: {} },
+    total: { completed: 2, dead: 2, circuitOpened: 1 },
+  } as unknown as StatsSnapshot,
+  balances: [{ userId: 'ann', currency: 'EUR', balance: 0.3 }],
+  healthStates: ['healthy', 'circuit-open', 'healthy'],
+  healthFailures: [],
+  lastHealth: { httpStatus: 200, state: 'healthy', handlers: { one: { state: 'healthy', circuit: 'closed' } } },
+  ended: 'exit code 0',
+};
+
+describe('problemsOf', () => {
+  it('has nothing to say when all is as the file says', () => {
+    expect(problemsOf(good, expected)).toEqual([]);
+  });
+
+  it.each<[string, Partial<Findings>, string[]]>([
+    [
+      'a refusal without a reason',
+      { answers: [...good.answers.slice(0, 3), { status: 400, body: {} }] },
+      ['refusals that say why: 0, expected 1'],
+    ],
+    [
+      'a payment that failed',
+      { answers: [...good.answers.slice(1), { status: 500, body: {} }] },
+      ['payments accepted: 1, expected 2'],
+    ],
+    [
+      'a delivery that died of something else',
+      { deliveries: [delivery('dead', 'exhausted'), ...good.deliveries.slice(1)] },
+      [
+        'deliveries completed: 1, expected 2',
+        'deliveries dead: 3, expected 2',
+        'dead as exhausted (negative): 2, expected 1',
+      ],
+    ],
+    [
+      'a cent too many',
+      { balances: [{ userId: 'ann', currency: 'EUR', balance: 0.31 }] },
+      ['balance of ann EUR is 31 cents, expected 30'],
+    ],
+    ['a health that hid the open circuit', { healthStates: ['healthy'] }, ['/health never said circuit-open']],
+    ['a health that failed', { healthFailures: ['HTTP 503, unhealthy'] }, ['/health: HTTP 503, unhealthy']],
+    [
+      'a service that had to be killed',
+      { ended: 'killed by SIGKILL' },
+      ['the service did not stop cleanly: killed by SIGKILL'],
+    ],
+    [
+      'a circuit that stays open',
+      {
+        lastHealth: {
+          httpStatus: 200,
+          state: 'circuit-open',
+          handlers: { one: { state: 'circuit-open', circuit: 'open' } },
+        },
+      },
+      ['the circuit of one is open at the end'],
+    ],
+  ])('names %s', (_, change, problems) => {
+    expect(problemsOf({ ...good, ...change }, expected)).toEqual(problems);
+  });
+});
+
+describe('balanceProblems', () => {
+  it('names accounts that are missing and accounts that should not be', () => {
+    expect(balanceProblems([{ userId: 'bob', currency: 'EUR', balance: 1 }], expected.balances)).toEqual([
+      'balance of ann EUR is missing cents, expected 30',
+      'balance of bob EUR is 100 cents, expected none',
+    ]);
+  });
+});

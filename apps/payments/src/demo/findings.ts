@@ -1,0 +1,82 @@
+import type { Delivery, StatsSnapshot } from 'nestjs-durable-events';
+import { toCents } from '../payments/amount.js';
+import { accountKey, type Expectation } from './payments-file.js';
+import type { Answer, Balance, Health } from './service-client.js';
+
+/** Everything that the demo has seen of the service. */
+export interface Findings {
+  readonly answers: readonly Answer[];
+  /** Those of every accepted payment. */
+  readonly deliveries: readonly Delivery[];
+  readonly stats: StatsSnapshot;
+  readonly balances: readonly Balance[];
+  readonly healthStates: readonly string[];
+  readonly healthFailures: readonly string[];
+  readonly lastHealth: Health | undefined;
+  /** How the process ended, as `ServiceProcess.stop` says it. */
+  readonly ended: string;
+}
+
+/** Account by account, what is wrong; empty when all balances are to the cent what the file says. */
+export function balanceProblems(balances: readonly Balance[], expected: Expectation['balances']): string[] {
+  const found = new Map(
+    balances.map(({ userId, currency, balance }) => [accountKey(userId, currency), toCents(balance)]),
+  );
+  return [...new Set([...expected.keys(), ...found.keys()])]
+    .filter((account) => found.get(account) !== expected.get(account))
+    .map(
+      (account) =>
+        `balance of ${account} is ${found.get(account) ?? 'missing'} cents, expected ${expected.get(account) ?? 'none'}`,
+    );
+}
+
+/** What is not as the file says it should be, a sentence each. */
+export function problemsOf(found: Findings, expected: Expectation): string[] {
+  const { answers, deliveries, stats, lastHealth } = found;
+  const handlers = Object.keys(stats.handlers).length;
+  const suspicious = expected.tooLarge + expected.negative;
+  const counts: [what: string, found: number, expected: number][] = [
+    ['payments accepted', answered(answers, 202), expected.accepted],
+    ['duplicates', answered(answers, 200), expected.duplicates],
+    ['payments refused', answered(answers, 400), expected.refused],
+    ['refusals that say why', answers.filter(saysWhy).length, expected.refused],
+    ['deliveries', deliveries.length, expected.accepted * handlers],
+    ['deliveries completed', inState(deliveries, 'completed'), expected.accepted * handlers - suspicious],
+    ['deliveries dead', inState(deliveries, 'dead'), suspicious],
+    [
+      'dead as rejected (too large)',
+      deliveries.filter(({ reason }) => reason === 'rejected').length,
+      expected.tooLarge,
+    ],
+    [
+      'dead as exhausted (negative)',
+      deliveries.filter(({ reason }) => reason === 'exhausted').length,
+      expected.negative,
+    ],
+    ['completed, as the service counts', stats.total.completed, expected.accepted * handlers - suspicious],
+    ['dead, as the service counts', stats.total.dead, suspicious],
+  ];
+  const problems = counts
+    .filter(([, is, should]) => is !== should)
+    .map(([what, is, should]) => `${what}: ${is}, expected ${should}`);
+  problems.push(...balanceProblems(found.balances, expected.balances));
+  if (stats.total.circuitOpened === 0) problems.push('no circuit opened, although the message service was down');
+  if (!found.healthStates.includes('circuit-open')) problems.push('/health never said circuit-open');
+  const stillOpen = Object.entries(lastHealth?.handlers ?? {}).filter(([, { circuit }]) => circuit !== 'closed');
+  problems.push(...stillOpen.map(([name, { circuit }]) => `the circuit of ${name} is ${circuit} at the end`));
+  problems.push(...found.healthFailures.map((failure) => `/health: ${failure}`));
+  if (found.ended !== 'exit code 0') problems.push(`the service did not stop cleanly: ${found.ended}`);
+  return problems;
+}
+
+export function answered(answers: readonly Answer[], status: number): number {
+  return answers.filter((answer) => answer.status === status).length;
+}
+
+export function inState(deliveries: readonly Delivery[], state: Delivery['state']): number {
+  return deliveries.filter((delivery) => delivery.state === state).length;
+}
+
+function saysWhy({ status, body }: Answer): boolean {
+  return status === 400 && [body.message].flat().some((reason) => reason !== undefined && reason.length > 0);
+}
