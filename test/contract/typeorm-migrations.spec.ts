@@ -10,7 +10,7 @@ import {
   eventMigrationSql,
 } from '../../libs/events/src/typeorm/migrations/event-migrations.js';
 import { TypeOrmStore } from '../../libs/events/src/typeorm/typeorm.store.js';
-import { hasPostgres, postgresSchema, sqliteFile, type TestDatabase } from '../support/databases.js';
+import { sharedDatabases, sqliteFile, type TestDatabase } from '../support/databases.js';
 
 const cleaning: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -59,7 +59,7 @@ async function byHand({ connection, schema }: TestDatabase): Promise<DataSource>
     ...connection,
     migrations: eventMigrations({ type, schema }),
     ...(schema && { schema }),
-  } as DataSourceOptions);
+  });
 }
 
 async function tableNames(source: DataSource, schema: string | undefined): Promise<string[]> {
@@ -86,15 +86,10 @@ const ALL_TABLES = [
 ];
 const NAMES = eventMigrationSql({ type: 'postgres' }).map(({ name }) => name);
 
-describe.each([
-  ['a SQLite file', sqliteFile, 10, true],
-  ['PostgreSQL', postgresSchema, 5, hasPostgres],
-] as const)('on %s', (_, make, crowd, isThere) => {
-  const test = it.skipIf(!isThere);
-
-  test('nodes that open a fresh database at once all succeed, and it is migrated once', async () => {
+describe.each(sharedDatabases)('on %s', (_, make) => {
+  it('nodes that open a fresh database at once all succeed, and it is migrated once', async () => {
     const database = fresh(make);
-    await Promise.all(Array.from({ length: crowd }, () => storeOn(database).open()));
+    await Promise.all(Array.from({ length: 10 }, () => storeOn(database).open()));
     const source = await dataSource({ ...database.connection });
     const table = database.schema === undefined ? 'event_migration' : `"${database.schema}".event_migration`;
     expect((await source.query<{ name: string }[]>(`select name from ${table}`)).map(({ name }) => name)).toEqual(
@@ -103,7 +98,7 @@ describe.each([
     expect(await tableNames(source, database.schema)).toEqual(ALL_TABLES);
   });
 
-  test('the entities have the columns of the tables, no more and no fewer', async () => {
+  it('the entities have the columns of the tables, no more and no fewer', async () => {
     const database = fresh(make);
     await storeOn(database).open();
     const source = await dataSource(
@@ -114,15 +109,15 @@ describe.each([
       const table = await runner.getTable(tablePath);
       const described = (column: { name: string; isNullable: boolean; isPrimary: boolean }) =>
         `${column.name}${column.isNullable ? '?' : ''}${column.isPrimary ? ' key' : ''}`;
-      const inEntity = columns.map((column) =>
-        described({ ...column, name: column.databaseName, isPrimary: column.isPrimary, isNullable: column.isNullable }),
+      const inEntity = columns.map(({ databaseName, isNullable, isPrimary }) =>
+        described({ name: databaseName, isNullable, isPrimary }),
       );
       expect([tablePath, inEntity.toSorted()]).toEqual([tablePath, table?.columns.map(described).toSorted()]);
     }
     await runner.release();
   });
 
-  test('with migrate off, a schema that is behind is refused, naming what is missing', async () => {
+  it('with migrate off, a schema that is behind is refused, naming what is missing', async () => {
     const database = fresh(make);
     const refused = await storeOn(database, false)
       .open()
@@ -132,7 +127,7 @@ describe.each([
     expect((refused as Error).message).toMatch(/eventMigrationSql\(\)/);
   });
 
-  test('with migrate off, a schema that is up to date opens', async () => {
+  it('with migrate off, a schema that is up to date opens', async () => {
     const database = fresh(make);
     await storeOn(database).open();
     const store = storeOn(database, false);
@@ -140,7 +135,7 @@ describe.each([
     expect(await store.loadRegistry()).toEqual({ version: 1, handlers: [] });
   });
 
-  test('run as TypeORM migrations they do the same, and undo it', async () => {
+  it('run as TypeORM migrations they do the same, and undo it', async () => {
     const database = fresh(make);
     const application = await byHand(database);
     await application.runMigrations();
@@ -158,7 +153,7 @@ describe.each([
     );
   });
 
-  test('their SQL can be run and undone by hand', async () => {
+  it('their SQL can be run and undone by hand', async () => {
     const database = fresh(make);
     const { connection, schema } = database;
     const source = await byHand(database);
@@ -169,7 +164,7 @@ describe.each([
     expect(await tableNames(source, schema)).toEqual(['event_migration']);
   });
 
-  test('two prefixes live side by side', async () => {
+  it('two prefixes live side by side', async () => {
     const database = fresh(make);
     const open = async (tablePrefix: string) => {
       const store = new TypeOrmStore({
@@ -188,7 +183,7 @@ describe.each([
     expect([(await one.nodes()).length, (await two.nodes()).length]).toEqual([1, 0]);
   });
 
-  test('events written by another program, with nothing but id, type and payload, are raw', async () => {
+  it('events written by another program, with nothing but id, type and payload, are raw', async () => {
     const database = fresh(make);
     const store = storeOn(database);
     await store.open();

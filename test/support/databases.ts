@@ -10,7 +10,7 @@ export interface TestDatabase {
   readonly connection: DataSourceOptions;
   /** PostgreSQL: a schema of the test's own, which does not exist yet. */
   readonly schema: string | undefined;
-  remove(): Promise<void>;
+  readonly remove: () => Promise<void>;
 }
 
 export function sqliteFile(): TestDatabase {
@@ -25,9 +25,6 @@ export function sqliteFile(): TestDatabase {
 export function sqliteMemory(): TestDatabase {
   return { connection: { type: 'better-sqlite3', database: ':memory:' }, schema: undefined, remove: async () => {} };
 }
-
-/** Whether there is one here; if not, `databaseKinds` has said why. */
-export const hasPostgres = databaseKinds.some((kind) => kind.name === 'postgres');
 
 const POSTGRES_URL = process.env['EVENTS_TEST_POSTGRES_URL'] ?? 'postgres://postgres@127.0.0.1:5432/test';
 
@@ -44,3 +41,12 @@ export function postgresSchema(): TestDatabase {
     },
   };
 }
+
+/** Whether there is one here; if not, `databaseKinds` has said why. */
+export const hasPostgres = databaseKinds.some((kind) => kind.name === 'postgres');
+
+/** Every kind of database that can be tested here and that several connections can share. */
+export const sharedDatabases: readonly (readonly [name: string, make: () => TestDatabase])[] = [
+  ['a SQLite file', sqliteFile],
+  ...(hasPostgres ? [['PostgreSQL', postgresSchema] as const] : []),
+];

@@ -1,11 +1,11 @@
 // Writes payments.ndjson, always the same: node apps/payments/data/generate.mjs
 // 1,000 payments of 20 users: 950 different ones (20 too large, 30 negative, 900 ordinary) and 50 sent a second time;
-// between them 3 lines that are no payments. The special ones are spread evenly, as they would be in life.
+// between them 3 lines that are no payments. The special ones come evenly, the last of them after about 800.
 import { writeFileSync } from 'node:fs';
 
 const DISTINCT = 950;
-const TOO_LARGE_EVERY = 47;
-const NEGATIVE_EVERY = 31;
+const TOO_LARGE_EVERY = 40;
+const NEGATIVE_EVERY = 27;
 const REPEATED_EVERY = 19;
 const USERS = 20;
 const CURRENCIES = ['EUR', 'EUR', 'EUR', 'USD', 'GBP'];

@@ -14,7 +14,7 @@ export class AccountBalanceHandler {
   @OnEvent(paymentProcessed, { name: 'account-balance' })
   async addToBalance({ payload }: EventMessage<PaymentProcessed>, context: DeliveryContext): Promise<void> {
     const { userId, currency, amountCents } = payload;
-    
+    if (review(amountCents) !== 'fine') return;
     await context.transaction(async (manager) => {
       // The row first, then the addition: two first payments of a user at once then wait for each other and both count.
       await manager

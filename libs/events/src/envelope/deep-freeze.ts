@@ -3,15 +3,21 @@
  * are. A loop and not a recursion: what other programs wrote into the inbox may be nested deeper than the stack.
  */
 export function deepFreeze<T>(value: T): T {
-  if (!isData(value)) return value;
-  const open: object[] = [value];
+  const open: object[] = [];
+  freeze(value, open);
   for (let next = open.pop(); next; next = open.pop()) {
-    Object.freeze(next);
-    for (const part of Array.isArray(next) ? next : Object.values(next)) {
-      if (isData(part) && !Object.isFrozen(part)) open.push(part);
+    if (Array.isArray(next)) {
+      for (const part of next) freeze(part, open);
+    } else {
+      for (const key in next) freeze((next as Record<string, unknown>)[key], open);
     }
   }
   return value;
+}
+
+/** What is frozen already is done, or on its way: so a cycle ends. */
+function freeze(value: unknown, open: object[]): void {
+  if (isData(value) && !Object.isFrozen(value)) open.push(Object.freeze(value));
 }
 
 function isData(value: unknown): value is object {

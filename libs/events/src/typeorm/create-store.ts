@@ -29,5 +29,14 @@ export function createTypeOrmStore(
     clock,
     ownsDataSource: application === undefined && existing === undefined,
   });
-  return new TypeOrmStore({ connection: connect, tablePrefix, schema, migrate, clock, transactions, existing, description: choice.description });
+  return new TypeOrmStore({
+    connection: connect,
+    tablePrefix,
+    schema,
+    migrate,
+    clock,
+    transactions,
+    existing,
+    description: choice.description,
+  });
 }

@@ -1,21 +1,19 @@
+import type { DataSourceOptions } from 'typeorm';
 import { describe, expect, it } from 'vitest';
 import { describeDatabase } from './describe-database.js';
 
 describe('describeDatabase', () => {
-  it.each([
+  it.each<[DataSourceOptions, string]>([
+    [{ type: 'better-sqlite3', database: 'data/events.sqlite', key: 'secret' }, 'SQLite file data/events.sqlite'],
+    [{ type: 'better-sqlite3', database: ':memory:' }, 'SQLite in memory'],
+    [{ type: 'postgres', url: 'postgres://app:secret@db:5433/shop' }, 'PostgreSQL db:5433/shop'],
+    [{ type: 'postgres', url: 'postgres://app:secret@db/shop?sslmode=require' }, 'PostgreSQL db:5432/shop'],
     [
-      { type: 'better-sqlite3', database: 'data/events.sqlite', key: 'secret' } as const,
-      'SQLite file data/events.sqlite',
-    ],
-    [{ type: 'better-sqlite3', database: ':memory:' } as const, 'SQLite in memory'],
-    [{ type: 'postgres', url: 'postgres://app:secret@db:5433/shop' } as const, 'PostgreSQL db:5433/shop'],
-    [{ type: 'postgres', url: 'postgres://app:secret@db/shop?sslmode=require' } as const, 'PostgreSQL db:5432/shop'],
-    [
-      { type: 'postgres', host: 'db', username: 'app', password: 'secret', database: 'shop' } as const,
+      { type: 'postgres', host: 'db', username: 'app', password: 'secret', database: 'shop' },
       'PostgreSQL db:5432/shop',
     ],
     [
-      { type: 'postgres', replication: { master: { host: 'one', database: 'shop' }, slaves: [] } } as const,
+      { type: 'postgres', replication: { master: { host: 'one', database: 'shop' }, slaves: [] } },
       'PostgreSQL one:5432/shop',
     ],
   ])('names the database, never a credential (%#)', (connection, description) => {

@@ -57,7 +57,7 @@ describe('engineOptions', () => {
       parseInt8: true,
       installExtensions: true,
       extra: { max: 50, min: 5, keepAlive: true, options: '-c lock_timeout=1s' },
-    } as DataSourceOptions;
+    } as unknown as DataSourceOptions;
     expect(engineOptions(given, { tablePrefix: 'event_', schema: 'events' })).toEqual({
       ...OURS,
       type: 'postgres',

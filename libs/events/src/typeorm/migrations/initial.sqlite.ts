@@ -14,7 +14,7 @@ export const initialSqlite = (prefix: string): MigrationScript => ({
   name: 'DurableEventsInitial1767225600000',
   up: (t) => [
     `create table ${t.inbox} (
-      seq integer primary key autoincrement,
+      seq integer primary key autoincrement not null,
       id text not null unique,
       type text not null,
       version integer not null default 1,
@@ -31,7 +31,7 @@ export const initialSqlite = (prefix: string): MigrationScript => ({
     `create index "${prefix}inbox_raw" on ${t.inbox} (seq) where fanned_out_at is null`,
     `create index "${prefix}inbox_received_at" on ${t.inbox} (received_at)`,
     `create table ${t.delivery} (
-      id integer primary key autoincrement,
+      id integer primary key autoincrement not null,
       event_seq integer not null,
       handler text not null,
       priority integer not null,
@@ -62,7 +62,7 @@ export const initialSqlite = (prefix: string): MigrationScript => ({
     ) without rowid`,
     `create index "${prefix}completion_finished_at" on ${t.completion} (finished_at)`,
     `create table ${t.dead_letter} (
-      id integer primary key,
+      id integer primary key not null,
       event_seq integer not null,
       handler text not null,
       reason text not null,
@@ -99,10 +99,10 @@ export const initialSqlite = (prefix: string): MigrationScript => ({
       primary key (handler, pattern, node)
     ) without rowid`,
     `create index "${prefix}subscription_node" on ${t.subscription} (node)`,
-    `create table ${t.registry} (id integer primary key, version integer not null)`,
+    `create table ${t.registry} (id integer primary key not null, version integer not null)`,
     `insert into ${t.registry} (id, version) values (1, 1)`,
     `create table ${t.node} (
-      id integer primary key autoincrement,
+      id integer primary key autoincrement not null,
       label text not null,
       host text not null,
       pid integer not null,
@@ -126,7 +126,7 @@ export const initialSqlite = (prefix: string): MigrationScript => ({
       next_slot real not null,
       primary key (handler, key)
     ) without rowid`,
-    `create table ${t.lock} (id integer primary key)`,
+    `create table ${t.lock} (id integer primary key not null)`,
     `insert into ${t.lock} (id)
       with recursive n (id) as (select 0 union all select id + 1 from n where id < 1023) select id from n`,
   ],

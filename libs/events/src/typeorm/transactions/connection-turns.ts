@@ -28,6 +28,7 @@ export class ConnectionTurns {
   private readonly within = new AsyncLocalStorage<{ underWay: boolean }>();
   private exclusiveOpen = false;
   private starting = false;
+  private ending = 0;
   private statementsUnderWay = 0;
   private timer: TimerHandle;
 
@@ -54,13 +55,27 @@ export class ConnectionTurns {
 
   /** Runs `begin`, which starts a transaction of the application, when no other is open. A nested one starts at once. */
   async start<T>(begin: () => Promise<T>): Promise<T> {
-    if (this.applicationHasIt && !this.starting) return begin();
+    if (this.applicationHasIt && !this.starting && this.ending === 0) return begin();
     await this.wait('start');
     try {
       return await begin();
     } finally {
       this.starting = false;
       this.giveTurns();
+    }
+  }
+
+  /** Runs the statement that ends a transaction of the application. */
+  async end<T>(run: () => Promise<T>): Promise<T> {
+    this.ending++;
+    try {
+      return await this.statement(run);
+    } finally {
+      // TypeORM takes note of it in the microtasks after this one: whoever came before would meet the old state.
+      setImmediate(() => {
+        this.ending--;
+        this.giveTurns();
+      });
     }
   }
 
@@ -74,7 +89,7 @@ export class ConnectionTurns {
   }
 
   private get applicationHasIt(): boolean {
-    return this.starting || (!this.exclusiveOpen && this.inTransaction());
+    return this.starting || this.ending > 0 || (!this.exclusiveOpen && this.inTransaction());
   }
 
   private wait(kind: Kind): Promise<void> {

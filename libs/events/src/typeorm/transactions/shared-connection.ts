@@ -117,6 +117,7 @@ export class SharedConnection {
   ): Promise<unknown> {
     if (method === 'startTransaction') return this.turns.start(run);
     if (method !== 'query') return run();
+    if (sql === 'COMMIT' || sql === 'ROLLBACK') return this.turns.end(run);
     const isBegin = sql === BEGIN && !this.driver.options.readonly;
     return this.turns.statement(isBegin ? () => this.begin(runner) : run);
   }

@@ -1,0 +1,178 @@
+/** Scope: what only PostgreSQL needs: waking other nodes, conflicts, the caller's connection as it happens to be set up. */
+import { setTimeout as wait } from 'node:timers/promises';
+import { types } from 'pg';
+import { DataSource } from 'typeorm';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SystemClock } from '../../libs/events/src/clock/system-clock.js';
+import { COMPLETED, event, leased, settlement, T0, until } from '../../libs/events/src/testing/store-contract/scene.js';
+import { engineOptions } from '../../libs/events/src/typeorm/engine-options.js';
+import { PostgresEngine } from '../../libs/events/src/typeorm/postgres/postgres.engine.js';
+import { BEGIN, execute, query, type Verb } from '../../libs/events/src/typeorm/verb.js';
+import { hasPostgres, postgresSchema, type TestDatabase } from '../support/databases.js';
+import { type TypeOrmHarness, typeormHarness } from '../support/typeorm-harness.js';
+
+let database: TestDatabase;
+let harness: TypeOrmHarness;
+
+const INT8 = 20;
+
+describe.skipIf(!hasPostgres)('on PostgreSQL', () => {
+  beforeEach(async () => {
+    database = postgresSchema();
+    harness = await typeormHarness(database);
+  });
+  afterEach(() => harness.dispose());
+
+  /** Connections named so, leaving out the one that asks. */
+  async function connections(name: string, what = 'true'): Promise<number[]> {
+    const rows = await harness.hand<{ pid: number }>(
+      `select pid from pg_stat_activity where application_name = '${name}' and ${what}`,
+    );
+    return rows.map(({ pid }) => pid);
+  }
+
+  /** Connections of the stores that this test made under that name, and that listen. */
+  const listening = () => connections(String(database.schema), `query like 'listen %' and state = 'idle'`);
+
+  it('a notification wakes the other nodes, not the one that sent it', async () => {
+    const connection = { ...database.connection, applicationName: database.schema } as TestDatabase['connection'];
+    const [one, two] = [await harness.another({ connection }), await harness.another({ connection })];
+    const woken = { one: 0, two: 0 };
+    one.listen(() => woken.one++);
+    two.listen(() => woken.two++);
+    await until('both listen', async () => (await listening()).length === 2);
+    await one.notify();
+    await two.notify();
+    await harness.store.notify();
+    // They arrive in the order sent, so with the last everything has arrived.
+    await until('both are woken by the third', () => woken.one >= 2 && woken.two >= 2);
+    expect(woken).toEqual({ one: 2, two: 2 });
+  });
+
+  it('nodes with other tables are left asleep', async () => {
+    const stranger = await harness.another({ tablePrefix: 'other_' });
+    const woken: string[] = [];
+    stranger.listen(() => woken.push('stranger'));
+    const friend = await harness.another();
+    friend.listen(() => woken.push('friend'));
+    await until('the friend is woken', async () => {
+      await harness.store.notify();
+      return woken.includes('friend');
+    });
+    await wait(50);
+    expect(woken).not.toContain('stranger');
+  });
+
+  it('a lost connection is made again, and the node is woken for what it may have missed', async () => {
+    const connection = { ...database.connection, applicationName: database.schema } as TestDatabase['connection'];
+    const node = await harness.another({ connection });
+    let woken = 0;
+    node.listen(() => woken++);
+    await until('it listens', async () => (await listening()).length === 1);
+    const [pid] = await listening();
+    await harness.hand(`select pg_terminate_backend(${pid})`);
+    await until('it is woken', () => woken > 0);
+    expect(await listening()).not.toContain(pid);
+    woken = 0;
+    await until('it hears others again', async () => {
+      await harness.store.notify();
+      return woken > 0;
+    });
+  });
+
+  it('close ends every connection, the listening one too', async () => {
+    const connection = { ...database.connection, applicationName: database.schema } as TestDatabase['connection'];
+    const node = await harness.another({ connection });
+    node.listen(() => {});
+    await until('it listens', async () => (await listening()).length === 1);
+    await node.close();
+    await until('all are gone', async () => (await connections(String(database.schema))).length === 0);
+  });
+
+  it('close while the listening connection is being made ends that as well', async () => {
+    const connection = { ...database.connection, applicationName: database.schema } as TestDatabase['connection'];
+    const node = await harness.another({ connection });
+    node.listen(() => {});
+    await node.close();
+    await until('all are gone', async () => (await connections(String(database.schema))).length === 0);
+    await wait(300);
+    expect(await connections(String(database.schema))).toEqual([]);
+  });
+
+  it('a deadlock between two verbs is resolved within the store', async () => {
+    const source = await new DataSource(engineOptions(database.connection, { tablePrefix: 'event_' })).initialize();
+    const engine = new PostgresEngine(source, new SystemClock(), Math.random);
+    const lock = `select id from "${database.schema}".event_lock where id = $1 for update`;
+    let runs = 0;
+    function* locking(first: number, second: number): Verb<string> {
+      runs++;
+      yield BEGIN;
+      yield* query(lock, [first]);
+      yield* execute('select pg_sleep(0.1)');
+      yield* query(lock, [second]);
+      return `${first} before ${second}`;
+    }
+    const both = Promise.all([engine.run(() => locking(1, 2)), engine.run(() => locking(2, 1))]);
+    expect(await both).toEqual(['1 before 2', '2 before 1']);
+    expect(runs).toBe(3);
+    await source.destroy();
+  });
+
+  it("does not mind how the application's process parses numbers, nor where its connection searches for tables", async () => {
+    const parse = types.getTypeParser(INT8);
+    types.setTypeParser(INT8, BigInt as unknown as (value: string) => number);
+    const app = await new DataSource(database.connection).initialize();
+    try {
+      const { node, delivery } = await leased(harness.store);
+      const { version } = await harness.store.loadRegistry();
+      const request = { events: [event('e2', ['mail'], { orderingKey: 'k' })], registryVersion: version, now: T0 };
+      const result = await app.transaction(async (manager) => {
+        await manager.query('set local search_path = pg_catalog');
+        return {
+          appended: await harness.store.append(request, manager),
+          settled: await harness.store.settleIn(manager, node, settlement(delivery, COMPLETED), T0),
+        };
+      });
+      expect(result).toEqual({ appended: { stored: [true], fannedOut: true }, settled: true });
+      expect(await harness.store.findDeliveries('e2')).toMatchObject([{ id: 2, seq: 2, state: 'pending' }]);
+    } finally {
+      types.setTypeParser(INT8, parse);
+      await app.destroy();
+    }
+  });
+
+  it('a lease lost under a transaction with a snapshot is a lost lease, not an error', async () => {
+    const app = await new DataSource(database.connection).initialize();
+    const { node, delivery } = await leased(harness.store);
+    const runner = app.createQueryRunner();
+    await runner.startTransaction('REPEATABLE READ');
+    await runner.query('select 1');
+    await runner.query(`select count(*) from "${database.schema}".event_delivery`);
+    await harness.store.removeNode(node, T0);
+    expect(await harness.store.settleIn(runner.manager, node, settlement(delivery, COMPLETED), T0)).toBe(false);
+    await runner.rollbackTransaction();
+    await runner.release();
+    await app.destroy();
+  });
+
+  it('tells the time of the database', async () => {
+    const [{ now }] = await harness.hand<{ now: string }>('select extract(epoch from clock_timestamp()) * 1000 as now');
+    const told = await harness.store.ping();
+    expect(Number.isInteger(told)).toBe(true);
+    expect(Math.abs(told - Number(now))).toBeLessThan(1_000);
+  });
+
+  it('a statement that fails leaves its connection usable', async () => {
+    const bad = { events: [event('bad', [], { payload: '{' })], registryVersion: 1, now: T0 };
+    for (let times = 0; times < 10; times++) {
+      await expect(harness.store.append(bad)).rejects.toMatchObject({ code: '22P02' });
+      await expect(
+        harness.store.append({ ...bad, events: [{ ...bad.events[0], orderingKey: 'k' }] }),
+      ).rejects.toMatchObject({ code: '22P02' });
+    }
+    expect(await harness.store.append({ ...bad, events: [event('good')] })).toEqual({
+      stored: [true],
+      fannedOut: true,
+    });
+  });
+});
