@@ -118,9 +118,7 @@ describe.skipIf(!hasPostgres)(`on PostgreSQL, with ${ROWS} rows`, () => {
   it('a claim reads each handler by the claim index, in its order: nothing but the candidates is sorted', async () => {
     const [statement] = statementsOf(VERBS[0][1](opened.verbs), () => []);
     const nodes = await plan(statement);
-    const indexScan = nodes.findIndex((node) =>
-      /Index Scan using event_delivery_handler_priority_id_idx on/.test(node),
-    );
+    const indexScan = nodes.findIndex((node) => /Index Scan using event_delivery_claim on/.test(node));
     // From the index scan upwards to the limit of one handler there is only the lock.
     expect(nodes.slice(indexScan - 2, indexScan).map((node) => node.replace(/^->\s+|\s+\(cost.*$/g, ''))).toEqual([
       'Limit',

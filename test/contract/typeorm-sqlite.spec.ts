@@ -119,7 +119,9 @@ describe("a verb in the application's transaction on SQLite", () => {
       await harness.store.append(appending('theirs'));
       return harness.store.append(appending('e1'), manager);
     });
+    const startedAt = performance.now();
     await expect(published).rejects.toMatchObject({ code: 'SQLITE_BUSY_SNAPSHOT' });
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
     expect(await harness.store.findEvent('e1')).toBeNull();
     await app.destroy();
   });

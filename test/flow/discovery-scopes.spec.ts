@@ -170,6 +170,24 @@ describe('scopes', () => {
       expect(answers).toEqual(['a 1', 'b 2', 'a 1', 'a 1', 'b 2']);
     });
 
+    it('where the strategy gives no payload, a durable instance does not keep the invocation it was first made for', async () => {
+      const parent = ContextIdFactory.create();
+      ContextIdFactory.apply({ attach: (contextId) => (info) => (info?.isTreeDurable ? parent : contextId) });
+      @Injectable({ scope: Scope.REQUEST, durable: true })
+      class Durable {
+        constructor(@Inject(REQUEST) private readonly request: unknown) {}
+        @OnEvent('payment.processed')
+        handle() {
+          return this.request;
+        }
+      }
+      const shop = await exploreApp({ providers: [Durable] });
+      expect([await deliver(shop, 'Durable.handle'), await deliver(shop, 'Durable.handle')]).toEqual([
+        undefined,
+        undefined,
+      ]);
+    });
+
     it('a class that is not durable stays request-scoped beside the strategy, and REQUEST the invocation', async () => {
       ContextIdFactory.apply(new ByTenant());
       @Injectable({ scope: Scope.REQUEST })

@@ -2,10 +2,13 @@
 import { DataSource, type EntityManager } from 'typeorm';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../libs/events/src/clock/system-clock.js';
+import { NoTransactionError } from '../../libs/events/src/errors/no-transaction.error.js';
 import { TransactionTimeoutError } from '../../libs/events/src/errors/transaction-timeout.error.js';
 import { ManualClock } from '../../libs/events/src/testing/manual-clock.js';
+import { event, T0 } from '../../libs/events/src/testing/store-contract/scene.js';
 import { fileMutex } from '../../libs/events/src/typeorm/sqlite/file-mutex.js';
 import { TypeOrmTransactions } from '../../libs/events/src/typeorm/transactions/typeorm-transactions.js';
+import { TypeOrmStore } from '../../libs/events/src/typeorm/typeorm.store.js';
 import { sqliteKind, type OwnDatabase } from '../support/database-kinds.js';
 import { openShop, Order, orderNames } from '../support/shop.js';
 
@@ -105,6 +108,7 @@ describe('while one of ours is open', () => {
       await outside.startTransaction();
       await outside.query(`insert into "order" ("name") values ('runner')`);
       await outside.commitTransaction();
+      expect(() => transactions.checkManager(app.createQueryRunner().manager)).not.toThrow();
       expect(await orderNames(app)).toEqual(['app.transaction', 'manager', 'repository', 'runner']);
       throw new Error('undo all');
     });
@@ -174,7 +178,7 @@ describe("while the application's is open", () => {
   it('a subscriber that runs a statement after each one does not wait for itself', async () => {
     const audit = {
       afterQuery: ({ query }: { query: string }) =>
-        /^INSERT/.test(query) ? app.query('select count(*) from "order"') : undefined,
+        query.startsWith('INSERT') ? app.query('select count(*) from "order"') : undefined,
     };
     app.subscribers.push(audit as never);
     const saved = app.getRepository(Order).insert({ name: 'saved' });
@@ -204,11 +208,11 @@ describe('transactionTimeout', () => {
     await opened.given;
     const waiting = transactions.transaction((manager) => insert(manager, 'waiting'));
     const saved = app.getRepository(Order).save({ name: 'saved' });
-    const rejected = expect(slow).rejects.toEqual(new TransactionTimeoutError(TIMEOUT_MS, 'work'));
+    const rejection = slow.catch((error: unknown) => error);
     await clock.advance(TIMEOUT_MS - 1);
     expect(app.driver).toHaveProperty('databaseConnection.inTransaction', true);
     await clock.advance(1);
-    await rejected;
+    expect(await rejection).toEqual(new TransactionTimeoutError(TIMEOUT_MS, 'work'));
     await Promise.all([waiting, saved]);
     go.give();
     await settle();
@@ -239,16 +243,55 @@ describe('transactionTimeout', () => {
       statement = insert(manager, 'slow');
       await statement;
     });
-    const rejected = expect(ours).rejects.toThrow(TransactionTimeoutError);
+    const rejection = ours.catch((error: unknown) => error);
     await settle();
     await clock.advance(TIMEOUT_MS);
-    await rejected;
+    expect(await rejection).toEqual(new TransactionTimeoutError(TIMEOUT_MS, 'work'));
     const next = await openOne('next');
     go.give();
     await expect(statement).rejects.toMatchObject({ code: 'EVENTS_TRANSACTION_TIMEOUT' });
     await next.commit();
     expect(await orderNames(app)).toEqual(['next']);
   });
+});
+
+it('what the store writes through a manager whose time was up is refused, and lands in nobody else’s transaction', async () => {
+  const store = new TypeOrmStore({
+    connection: database.options,
+    tablePrefix: 'event_',
+    schema: undefined,
+    migrate: true,
+    clock: new SystemClock(),
+    transactions: new TypeOrmTransactions(app, { transactionTimeoutMs: TIMEOUT_MS, clock }),
+  });
+  await store.open();
+  const { version } = await store.loadRegistry();
+  const append = (id: string, manager: EntityManager) =>
+    store.append({ events: [event(id)], registryVersion: version, now: T0 }, manager);
+  const go = signal();
+  const opened = signal();
+  let late: Promise<unknown> | undefined;
+  const slow = transactions.transaction(async (manager) => {
+    await append('in time', manager);
+    opened.give();
+    late = go.given.then(() => append('late', manager));
+    await late;
+  });
+  const rejection = slow.catch((error: unknown) => error);
+  await opened.given;
+  await clock.advance(TIMEOUT_MS);
+  expect(await rejection).toEqual(new TransactionTimeoutError(TIMEOUT_MS, 'work'));
+  const next = await openOne('next');
+  go.give();
+  await expect(late).rejects.toEqual(new TransactionTimeoutError(TIMEOUT_MS, 'work'));
+  await next.commit();
+  await expect(append('without', app.createQueryRunner().manager)).rejects.toThrow(NoTransactionError);
+  expect([await store.findEvent('in time'), await store.findEvent('late'), await store.findEvent('without')]).toEqual([
+    null,
+    null,
+    null,
+  ]);
+  await store.close();
 });
 
 describe('when another connection has the lock', () => {
@@ -276,9 +319,9 @@ describe('when another connection has the lock', () => {
 
   it('gives up after transactionTimeout, and lets the next one try', async () => {
     const ours = transactions.transaction((manager) => insert(manager, 'ours'));
-    const rejected = expect(ours).rejects.toEqual(new TransactionTimeoutError(TIMEOUT_MS, 'lock'));
+    const rejection = ours.catch((error: unknown) => error);
     await clock.advance(TIMEOUT_MS + 100);
-    await rejected;
+    expect(await rejection).toEqual(new TransactionTimeoutError(TIMEOUT_MS, 'lock'));
     await other.query('commit');
     await transactions.transaction((manager) => insert(manager, 'next'));
     expect(await orderNames(app)).toEqual(['next']);

@@ -1,5 +1,5 @@
 /** Scope: transactions of the library on the application's DataSource: what they promise on every database. */
-import type { DataSource, EntityManager } from 'typeorm';
+import type { DataSource, DataSourceOptions, EntityManager } from 'typeorm';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { SystemClock } from '../../libs/events/src/clock/system-clock.js';
 import { ForeignManagerError } from '../../libs/events/src/errors/foreign-manager.error.js';
@@ -17,7 +17,7 @@ describe.each(databaseKinds)('transactions on $name', (kind) => {
 
   beforeEach(async () => {
     database = await kind.create();
-    app = await openShop({ ...database.options, poolSize: 5 });
+    app = await openShop({ ...database.options, poolSize: 5 } as DataSourceOptions);
     transactions = new TypeOrmTransactions(app, { transactionTimeoutMs: 5_000, clock: new SystemClock() });
     await transactions.open();
   });

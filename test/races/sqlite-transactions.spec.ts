@@ -108,7 +108,7 @@ function shuffled(writers: Writer[]): Writer[] {
 
 async function expectExact(writers: readonly Writer[], results: readonly PromiseSettledResult<unknown>[]) {
   const problems = results.flatMap((result, index) => {
-    const { names, fails } = writers[index] as Writer;
+    const { names, fails } = writers[index];
     if (result.status === 'fulfilled') return fails ? [`${names[0]}: committed`] : [];
     return fails && result.reason instanceof RollBack ? [] : [`${names[0]}: ${String(result.reason)}`];
   });

@@ -22,7 +22,7 @@ export class Stock {
 export async function openShop(options: DataSourceOptions): Promise<DataSource> {
   const own = { entities: [Order, Stock], synchronize: true };
   const wal = options.type === 'better-sqlite3' ? { enableWAL: true } : {};
-  return new DataSource({ ...options, ...own, ...wal } as DataSourceOptions).initialize();
+  return new DataSource({ ...options, ...own, ...wal }).initialize();
 }
 
 export async function orderNames(dataSource: DataSource): Promise<string[]> {

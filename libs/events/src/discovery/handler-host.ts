@@ -43,7 +43,7 @@ function classOf(wrapper: InstanceWrapper): Type | undefined {
 
 async function resolveFor(invocation: Invocation, wrapper: InstanceWrapper, moduleRef: ModuleRef): Promise<object> {
   const contextId = ContextIdFactory.getByRequest(invocation);
-  // A durable instance outlives the delivery it is made for: like anywhere in Nest, it gets the strategy's payload.
+  // A durable instance outlives the delivery it is made for: as with HTTP, its REQUEST is the strategy's payload, if any.
   const outlives = contextId.getParent !== undefined && wrapper.isDependencyTreeDurable();
   moduleRef.registerRequestByContextId(outlives ? contextId.payload : invocation, contextId);
   return moduleRef.resolve<unknown, object>(wrapper.token as Type, contextId, { strict: true });

@@ -2,7 +2,6 @@ import { Inject, Injectable } from '@nestjs/common';
 import { inspect } from 'node:util';
 import { v7 as uuidv7 } from 'uuid';
 import { Clock } from '../clock/clock.js';
-import { ClusterRegistry } from '../discovery/cluster-registry.js';
 import { parseDuration } from '../duration.js';
 import type { EventDefinition } from '../envelope/event-definition.js';
 import { checkEventType } from '../envelope/event-type-name.js';
@@ -18,17 +17,19 @@ const LONGEST_KEY = 255;
 /** NUL, or half of a surrogate pair: no database stores these in a text. */
 const UNSTORABLE = /\0|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
 
+/** An event that can be stored; who gets it is asked when it is. */
+export type BuiltEvent = Omit<NewEvent, 'deliveries'>;
+
 /** Makes the stored form of an event, and refuses, before anything is written, what could not be stored or handled. */
 @Injectable()
 export class EventBuilder {
   constructor(
     @Inject(EVENTS_OPTIONS) private readonly options: ResolvedEventsOptions,
     private readonly clock: Clock,
-    private readonly registry: ClusterRegistry,
   ) {}
 
   /** @throws InvalidEventError, PayloadValidationError */
-  async build(event: string | EventDefinition, payload: unknown, options: PublishOptions): Promise<NewEvent> {
+  async build(event: string | EventDefinition, payload: unknown, options: PublishOptions): Promise<BuiltEvent> {
     const definition = typeof event === 'string' ? undefined : event;
     const type = definition ? definition.type : event;
     checkEventType(type);
@@ -39,20 +40,16 @@ export class EventBuilder {
     if (bytes > this.options.maxPayloadBytes) {
       throw new InvalidEventError('payload', `has ${bytes} bytes as JSON, but maxPayloadBytes is ${this.options.maxPayloadBytes}`);
     }
-    const head = {
-      type: type as string,
-      orderingKey: key('orderingKey', options.orderingKey ?? definition?.orderingKey?.(payload)),
-      priority: priority(options.priority),
-    };
     return {
-      ...head,
       id: key('id', options.id) ?? uuidv7(),
+      type,
       version: version(options.version ?? definition?.version ?? 1),
       payload: text,
       headers: headers(options.headers),
+      orderingKey: key('orderingKey', options.orderingKey ?? definition?.orderingKey?.(payload)),
+      priority: priority(options.priority),
       occurredAt: moment('occurredAt', options.occurredAt) ?? now,
       availableAt: dueAt(options.delay, now),
-      deliveries: this.registry.deliveriesOf(head),
     };
   }
 }
@@ -78,6 +75,9 @@ function version(value: number): number {
 
 function headers(value: Record<string, string> | undefined): string | null {
   if (value === undefined) return null;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new InvalidEventError('headers', `must be an object of texts, but is ${inspect(value, { depth: 0 })}`);
+  }
   for (const [name, text] of Object.entries(value)) {
     if (typeof text !== 'string') throw new InvalidEventError(`headers.${name}`, `must be a text, but is ${inspect(text)}`);
   }

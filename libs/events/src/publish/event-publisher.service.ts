@@ -10,7 +10,7 @@ import { UnhandledEvents } from '../observability/unhandled-events.js';
 import { EVENT_STORE, type EventStore } from '../store/event-store.js';
 import type { NewEvent } from '../store/records.js';
 import { AmbientTransaction } from './ambient-transaction.js';
-import { EventBuilder } from './event-builder.js';
+import { type BuiltEvent, EventBuilder } from './event-builder.js';
 import type { PublishOptions, PublishReceipt, PublishRequest } from './publish.types.js';
 
 /** Publishes events into the durable inbox, inside your transaction or in one of its own. */
@@ -42,7 +42,7 @@ export class EventPublisher {
 
   /** Publishes many events, all or none, in the order given; joins a transaction as `publish` does. */
   async publishAll(events: readonly PublishRequest[], options: { manager?: EntityManager } = {}): Promise<PublishReceipt[]> {
-    const built: NewEvent[] = [];
+    const built: BuiltEvent[] = [];
     for (const { event, payload, ...rest } of events) built.push(await this.builder.build(event, payload, rest));
     return built.length === 0 ? [] : this.append(built, options.manager);
   }
@@ -55,11 +55,14 @@ export class EventPublisher {
     return this.ambient.run(work);
   }
 
-  private async append(events: readonly NewEvent[], given: EntityManager | undefined): Promise<PublishReceipt[]> {
-    if (given) this.store.checkManager(given);
+  private async append(built: readonly BuiltEvent[], given: EntityManager | undefined): Promise<PublishReceipt[]> {
     const manager = given ?? this.ambient.manager ?? this.currentManager();
-    const { version } = this.registry;
-    const result = await this.store.append({ events, registryVersion: version, now: this.clock.now() }, manager);
+    if (manager) this.store.checkManager(manager);
+    const { registry } = this;
+    // In one go with the version they are of: a newer version on older deliveries would leave out a new handler for good.
+    const events = built.map((event) => ({ ...event, deliveries: registry.deliveriesOf(event) }));
+    const request = { events, registryVersion: registry.version, now: this.clock.now() };
+    const result = await this.store.append(request, manager);
     const committed = () => this.committed(events, result.stored, result.fannedOut);
     if (manager) this.store.afterCommit(manager, committed);
     else committed();

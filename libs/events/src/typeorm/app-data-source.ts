@@ -1,7 +1,8 @@
-import { DataSource, type DataSourceOptions } from 'typeorm';
+import type { DataSource, DataSourceOptions } from 'typeorm';
 import { UnsupportedDatabaseError } from '../errors/unsupported-database.error.js';
 import { describeDatabase } from './describe-database.js';
 import { engineOptions } from './engine-options.js';
+import { makeDataSource } from './make-data-source.js';
 import { isInMemory, isPglite, isSameDatabase } from './transactions/database-identity.js';
 
 /** Where the events are kept, and on what the application's transactions run. */
@@ -51,7 +52,7 @@ export function ownDataSource(
   names: { tablePrefix: string; schema?: string },
 ): DataSource {
   const pool = { poolSize: connect.poolSize, extra: connect.extra as unknown };
-  return new DataSource({ ...engineOptions(connect, names), ...pool, entities: [] } as DataSourceOptions);
+  return makeDataSource({ ...engineOptions(connect, names), ...pool, entities: [] } as DataSourceOptions);
 }
 
 /** Another copy of typeorm has another class, so the shape counts. */

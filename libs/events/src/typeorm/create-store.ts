@@ -1,9 +1,10 @@
-import { DataSource, type DataSourceOptions } from 'typeorm';
+import type { DataSource, DataSourceOptions } from 'typeorm';
 import type { Clock } from '../clock/clock.js';
 import { DataSourceNotReadyError } from '../errors/data-source-not-ready.error.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
 import { chooseDatabase, ownDataSource } from './app-data-source.js';
 import { engineOptions } from './engine-options.js';
+import { makeDataSource } from './make-data-source.js';
 import { TypeOrmTransactions } from './transactions/typeorm-transactions.js';
 import { TypeOrmStore } from './typeorm.store.js';
 
@@ -23,7 +24,7 @@ export function createTypeOrmStore(
   const { application, connect, inMemory } = choice;
   if (application && !application.isInitialized) throw new DataSourceNotReadyError(choice.description);
   const names = { tablePrefix, schema };
-  const existing = inMemory ? new DataSource(engineOptions(connect, names)) : undefined;
+  const existing = inMemory ? makeDataSource(engineOptions(connect, names)) : undefined;
   const transactions = new TypeOrmTransactions(application ?? existing ?? ownDataSource(choice, names), {
     transactionTimeoutMs,
     clock,

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { DataSource, DriverPackageNotInstalledError } from 'typeorm';
-import { MissingDriverError } from '../errors/missing-driver.error.js';
+import type { DataSource } from 'typeorm';
 import { SchemaBehindError } from '../errors/schema-behind.error.js';
 import { describeDatabase } from './describe-database.js';
 import { Dialect } from './dialect.js';
 import type { Engine } from './engine.js';
 import { engineOptions } from './engine-options.js';
+import { makeDataSource } from './make-data-source.js';
 import { migrationSql } from './migrations/event-migrations.js';
 import { migrate, pendingMigrations } from './migrations/migrate.js';
 import { PostgresEngine } from './postgres/postgres.engine.js';
@@ -16,7 +16,7 @@ import { SqliteEngine } from './sqlite/sqlite.engine.js';
 import type { TypeOrmStoreOptions } from './typeorm-store.options.js';
 import { type Verbs, verbs } from './verbs.js';
 
-/** A database that is connected and has the tables. */
+/** A database that is connected and has the tables, for the engine and for transactions. */
 export interface OpenDatabase {
   readonly engine: Engine;
   readonly verbs: Verbs;
@@ -30,7 +30,7 @@ export interface OpenDatabase {
  * @throws MissingDriverError, SchemaBehindError, and whatever the driver throws.
  */
 export async function openDatabase(options: TypeOrmStoreOptions): Promise<OpenDatabase> {
-  const { existing, clock, random = Math.random } = options;
+  const { existing, transactions, clock, random = Math.random } = options;
   const patience = new Patience(clock, random);
   const borrowed = existing?.isInitialized === true;
   const source = borrowed ? existing : await patience.retry(() => connect(options));
@@ -44,9 +44,14 @@ export async function openDatabase(options: TypeOrmStoreOptions): Promise<OpenDa
     const dialect = new Dialect(source, options.tablePrefix, schema);
     await bringUpToDate(engine, dialect, options);
     const channel = isPostgres ? new WakeChannel(source, clock, dialect.tables.delivery, randomUUID()) : undefined;
+    await patience.retry(() => transactions.open());
     const close = async () => {
-      await channel?.close();
-      if (!borrowed) await source.destroy();
+      try {
+        await transactions.close();
+        await channel?.close();
+      } finally {
+        if (!borrowed) await source.destroy();
+      }
     };
     return { engine, verbs: verbs(dialect), channel, close };
   } catch (error) {
@@ -55,13 +60,8 @@ export async function openDatabase(options: TypeOrmStoreOptions): Promise<OpenDa
   }
 }
 
-async function connect({ existing, connection, tablePrefix, schema }: TypeOrmStoreOptions): Promise<DataSource> {
-  try {
-    return await (existing ?? new DataSource(engineOptions(connection, { tablePrefix, schema }))).initialize();
-  } catch (error) {
-    if (!(error instanceof DriverPackageNotInstalledError)) throw error;
-    throw new MissingDriverError(connection.type === 'postgres' ? 'pg' : connection.type, { cause: error });
-  }
+function connect({ existing, connection, tablePrefix, schema }: TypeOrmStoreOptions): Promise<DataSource> {
+  return (existing ?? makeDataSource(engineOptions(connection, { tablePrefix, schema }))).initialize();
 }
 
 async function postgres(source: DataSource, { clock, random = Math.random }: TypeOrmStoreOptions): Promise<Engine> {

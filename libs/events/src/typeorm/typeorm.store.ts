@@ -33,26 +33,13 @@ export class TypeOrmStore implements EventStore {
 
   /** @throws MissingDriverError when the driver is not installed; SchemaBehindError when `migrate` is false and must not be. */
   async open(): Promise<void> {
-    if (this.database) return;
-    const database = await openDatabase(this.options);
-    try {
-      await this.options.transactions.open();
-    } catch (error) {
-      await database.close();
-      throw error;
-    }
-    this.database = database;
+    this.database ??= await openDatabase(this.options);
   }
 
   async close(): Promise<void> {
     const { database } = this;
-    if (!database) return;
     this.database = undefined;
-    try {
-      await this.options.transactions.close();
-    } finally {
-      await database.close();
-    }
+    await database?.close();
   }
 
   append(request: AppendRequest, manager?: EntityManager): Promise<AppendResult> {

@@ -55,7 +55,8 @@ export function eventMigrations(options: EventMigrationOptions): (new () => Migr
 
 /** The same for tables that are named already. */
 export function migrationSql(type: SupportedDatabase, tablePrefix: string, t: Tables): EventMigrationSql[] {
-  const scripts: MigrationScript[] = type === 'postgres' ? [initialPostgres] : [initialSqlite(tablePrefix)];
+  const initial = type === 'postgres' ? initialPostgres : initialSqlite;
+  const scripts: MigrationScript[] = [initial(tablePrefix)];
   return scripts.map(({ name, up, down }) => ({
     name,
     up: [migrationTable(type, t), ...up(t), recordOf(name, t)],

@@ -16,7 +16,7 @@ export interface LoneClient extends NativeClient {
   connect(): Promise<unknown>;
   end(): Promise<void>;
   on(event: 'notification', listener: (message: { payload?: string }) => void): unknown;
-  on(event: 'error' | 'end', listener: () => void): unknown;
+  on(event: 'error', listener: () => void): unknown;
 }
 
 export interface NativePool {

@@ -8,8 +8,8 @@ const LONGEST_WAIT_MS = 30_000;
 
 /**
  * Tells other nodes that there is work, by LISTEN / NOTIFY. It listens on a connection of its own, since claims need the
- * pool's. A lost connection is made again with growing waits; what is missed meanwhile is left to polling, and on every
- * new connection the listener is called once, since anything may have happened.
+ * pool's. A lost connection is made again, with growing waits; then the listener is called once, since anything may have
+ * happened meanwhile.
  */
 export class WakeChannel {
   private readonly name: string;
@@ -61,7 +61,6 @@ export class WakeChannel {
     this.client = client;
     const lost = () => this.reconnect(client);
     client.on('error', lost);
-    client.on('end', lost);
     client.on('notification', ({ payload }) => {
       if (payload !== this.tag) this.listener?.();
     });

@@ -69,7 +69,7 @@ export function appendPostgres(t: Tables) {
       ],
       'events:append',
     );
-    const stored = new Set(row.stored.map(Number));
+    const stored = new Set(row.stored);
     return { stored: events.map((_, index) => stored.has(index + 1)), fannedOut: row.current };
   };
 }

@@ -1,3 +1,4 @@
+import { NoTransactionError } from '../../errors/no-transaction.error.js';
 import { BEGIN, type EachStatement, type SqliteVerb, type Statement, type StatementResult } from '../verb.js';
 import type { NativeDatabase, NativeStatement } from './native-database.js';
 
@@ -42,6 +43,8 @@ export class SqliteConnection {
    * wait for another connection's lock: waiting here would block the event loop, and with it perhaps the lock's holder.
    */
   join<R>(verb: () => SqliteVerb<R>): R {
+    // A savepoint outside a transaction would be one of its own, and commit.
+    if (!this.database.inTransaction) throw new NoTransactionError();
     const patience = Number(this.database.pragma('busy_timeout', { simple: true }));
     this.database.pragma('busy_timeout = 0');
     this.command('savepoint durable_events');

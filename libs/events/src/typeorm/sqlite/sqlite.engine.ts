@@ -34,7 +34,11 @@ export class SqliteEngine implements Engine {
   }
 
   runIn<R>(manager: EntityManager, verb: () => SqliteVerb<R>): Promise<R> {
-    return this.patience.retry(() => Promise.resolve(this.connection(manager.dataSource).join(verb)));
+    return this.patience.retry(async () => {
+      // Fails when the transaction is over, as it may be when its time was up: the connection may be in another by now.
+      await manager.queryRunner?.connect();
+      return this.connection(manager.dataSource).join(verb);
+    });
   }
 
   private connection(source: DataSource): SqliteConnection {
