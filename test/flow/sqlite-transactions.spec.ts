@@ -15,6 +15,10 @@ import { openShop, Order, orderNames } from '../support/shop.js';
 const TIMEOUT_MS = 5_000;
 const insert = (manager: EntityManager, name: string) => manager.getRepository(Order).insert({ name });
 
+function sqliteOptions() {
+  return { type: 'better-sqlite3' as const, database: String(database.options.database) };
+}
+
 /** Something to wait for, told from outside. */
 function signal() {
   let give = () => {};
@@ -159,6 +163,18 @@ describe("while the application's is open", () => {
     expect(await orderNames(app)).toEqual(['ours']);
   });
 
+  it('it may read and then write, although somebody else wants to commit in between', async () => {
+    const engine = await new DataSource({ ...sqliteOptions(), timeout: 0 }).initialize();
+    await app.transaction(async (manager) => {
+      const count = await manager.getRepository(Order).count();
+      await expect(engine.query(`insert into "order" ("name") values ('engine')`)).rejects.toThrow(/locked/);
+      await insert(manager, `after ${count}`);
+    });
+    await engine.query(`insert into "order" ("name") values ('engine')`);
+    await engine.destroy();
+    expect(await orderNames(app)).toEqual(['after 0', 'engine']);
+  });
+
   it('ours waits for a statement that a slow subscriber keeps on its way', async () => {
     const go = signal();
     const slow = { beforeQuery: ({ query }: { query: string }) => (/slow/.test(query) ? go.given : undefined) };
@@ -181,8 +197,13 @@ describe("while the application's is open", () => {
         query.startsWith('INSERT') ? app.query('select count(*) from "order"') : undefined,
     };
     app.subscribers.push(audit as never);
+    const go = signal();
+    const slow = { beforeQuery: ({ query }: { query: string }) => (query.startsWith('INSERT') ? go.given : undefined) };
+    app.subscribers.push(slow as never);
     const saved = app.getRepository(Order).insert({ name: 'saved' });
+    await settle();
     const ours = transactions.transaction((manager) => insert(manager, 'ours'));
+    go.give();
     await Promise.all([saved, ours]);
     expect(await orderNames(app)).toEqual(['ours', 'saved']);
   });
@@ -220,6 +241,31 @@ describe('transactionTimeout', () => {
     expect([await orderNames(app), committed]).toEqual([['saved', 'waiting'], []]);
   });
 
+  it('keeps a slow subscriber of the commit out, too, when the time is up', async () => {
+    const asked = signal();
+    const go = signal();
+    let late: Promise<unknown> | undefined;
+    const slow = {
+      async beforeTransactionCommit() {
+        app.subscribers.splice(app.subscribers.indexOf(slow), 1);
+        asked.give();
+        await go.given;
+        late = app.getRepository(Order).save({ name: 'by the subscriber' });
+        await late;
+      },
+    };
+    app.subscribers.push(slow);
+    const ours = transactions.transaction((manager) => insert(manager, 'ours'));
+    const rejection = ours.catch((error: unknown) => error);
+    await asked.given;
+    await clock.advance(TIMEOUT_MS);
+    expect(await rejection).toEqual(new TransactionTimeoutError(TIMEOUT_MS, 'work'));
+    go.give();
+    await settle();
+    await expect(late).rejects.toMatchObject({ code: 'EVENTS_TRANSACTION_TIMEOUT' });
+    expect(await orderNames(app)).toEqual([]);
+  });
+
   it('counts from BEGIN, so a queue of slow ones does not time out', async () => {
     const first = await openOne('first');
     const second = openOne('second');
@@ -240,6 +286,7 @@ describe('transactionTimeout', () => {
     app.subscribers.push(slow as never);
     let statement: Promise<unknown> | undefined;
     const ours = transactions.transaction(async (manager) => {
+      await insert(manager, 'the same statement, prepared already');
       statement = insert(manager, 'slow');
       await statement;
     });

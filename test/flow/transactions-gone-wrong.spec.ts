@@ -1,12 +1,15 @@
-/** Scope: transactions whose work ends them, or leaves something open in them, behind our back. */
+/** Scope: transactions whose work ends them, goes on after them, or leaves something open in them: nobody is told a lie. */
 import type { DataSource, DataSourceOptions, EntityManager } from 'typeorm';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../libs/events/src/clock/system-clock.js';
+import { TransactionLeftOpenError } from '../../libs/events/src/errors/transaction-left-open.error.js';
 import { TypeOrmTransactions } from '../../libs/events/src/typeorm/transactions/typeorm-transactions.js';
 import { databaseKinds, type OwnDatabase } from '../support/database-kinds.js';
 import { openShop, Order, orderNames } from '../support/shop.js';
 
 const insert = (manager: EntityManager, name: string) => manager.getRepository(Order).insert({ name });
+const insertAgain = (manager: EntityManager, name: string) =>
+  manager.query(`insert into "order" ("name") values ('${name}')`);
 
 describe.each(databaseKinds)('on $name', (kind) => {
   let database: OwnDatabase;
@@ -15,6 +18,7 @@ describe.each(databaseKinds)('on $name', (kind) => {
 
   beforeEach(async () => {
     database = await kind.create();
+    // One for transactions, one to look at what they have left.
     app = await openShop({ ...database.options, poolSize: 2 } as DataSourceOptions);
     transactions = new TypeOrmTransactions(app, { transactionTimeoutMs: 5_000, clock: new SystemClock() });
     await transactions.open();
@@ -26,44 +30,124 @@ describe.each(databaseKinds)('on $name', (kind) => {
     await database.drop();
   });
 
-  it('a nested transaction that the work did not end: nothing is stored, and the caller is told', async () => {
+  /** On the connection for transactions and on another, if there is one: a transaction left open would show. */
+  async function namesEverywhere() {
+    return transactions.transaction(async (manager) => {
+      await insert(manager, 'next');
+      const names = await manager.query<{ name: string }[]>('select "name" from "order"');
+      return [names.map(({ name }) => name), await orderNames(app)];
+    });
+  }
+  const ONLY_OURS = [['next'], kind.name === 'sqlite' ? ['next'] : []];
+
+  it('a nested transaction that was not ended: nothing is stored, and the caller is told', async () => {
+    const committed: string[] = [];
     const failed = transactions.transaction(async (manager) => {
+      transactions.afterCommit(manager, () => committed.push('no'));
       await insert(manager, 'outer');
       await manager.queryRunner?.startTransaction();
       await insert(manager, 'nested');
     });
-    const result = await failed.then(
-      () => 'committed',
-      (error: unknown) => error,
-    );
-    const names = await orderNames(app);
-    await transactions.transaction((manager) => insert(manager, 'next'));
-    const open = await app.query(kind.name === 'postgres' ? 'select count(*)::int n from pg_stat_activity where datname = current_database() and state = \'idle in transaction\'' : 'select 0 as n');
-    expect([result, names, await orderNames(app), open]).toEqual(['?', [], ['next'], [{ n: 0 }]]);
+    await expect(failed).rejects.toThrow(TransactionLeftOpenError);
+    expect([await namesEverywhere(), committed]).toEqual([ONLY_OURS, []]);
   });
 
-  it('a commit that is refused (deferred constraint) rolls back', async () => {
-    const refused = transactions.transaction(async (manager) => {
-      if (kind.name !== 'postgres') await manager.query('pragma defer_foreign_keys = on');
-      await manager.query(`create table parent_t (id int primary key)`);
-      await manager.query(`create table child_t (p int references parent_t (id) deferrable initially deferred)`);
-      await insert(manager, 'a');
-      await manager.query('insert into child_t values (7)');
+  it('a nested transaction that was not ended by work that fails: nothing is stored', async () => {
+    const failed = transactions.transaction(async (manager) => {
+      await insert(manager, 'outer');
+      await manager.queryRunner?.startTransaction();
+      throw new Error('no');
     });
-    await expect(refused).rejects.toThrow(/foreign key/i);
-    await transactions.transaction((manager) => insert(manager, 'next'));
-    expect(await orderNames(app)).toEqual(['next']);
+    await expect(failed).rejects.toThrow('no');
+    expect(await namesEverywhere()).toEqual(ONLY_OURS);
   });
 
-  it.runIf(kind.name !== 'postgres')('SQLite itself rolls back and the work goes on', async () => {
-    const log: string[] = [];
+  it('a subscriber that fails the rollback: nothing is stored', async () => {
+    const subscriber = {
+      beforeTransactionRollback() {
+        throw new Error('subscriber');
+      },
+    };
+    app.subscribers.push(subscriber);
     const failed = transactions.transaction(async (manager) => {
       await insert(manager, 'a');
-      await manager.query(`insert or rollback into "order" ("name") values ('a')`).catch(() => log.push('conflict'));
-      await insert(manager, 'b').catch(() => log.push('manager refused'));
-      await app.getRepository(Order).save({ name: 'c' }).catch(() => log.push('repository refused'));
+      throw new Error('no');
     });
-    const result = await failed.then(() => 'committed', (error: unknown) => String(error));
-    expect([log, await orderNames(app), result]).toEqual([['conflict', 'manager refused', 'repository refused'], [], '?']);
+    await expect(failed).rejects.toThrow('no');
+    app.subscribers.splice(app.subscribers.indexOf(subscriber), 1);
+    expect(await namesEverywhere()).toEqual(ONLY_OURS);
   });
+
+  it('a branch of Promise.all that goes on after another has failed stores nothing', async () => {
+    const branches: Promise<unknown>[] = [];
+    const failed = transactions.transaction(async (manager) => {
+      const goOn = async (branch: number) => {
+        for (let n = 0; n < 50; n++) await insert(manager, `${branch} ${n}`);
+      };
+      branches.push(goOn(1), goOn(2), goOn(3));
+      const fail = async () => {
+        await insert(manager, 'before');
+        throw new Error('one failed');
+      };
+      await Promise.all([...branches, fail()]);
+    });
+    await expect(failed).rejects.toThrow('one failed');
+    const states = await Promise.allSettled(branches);
+    expect([states.map(({ status }) => status), await orderNames(app)]).toEqual([
+      ['rejected', 'rejected', 'rejected'],
+      [],
+    ]);
+  });
+
+  it('a commit that is refused (by a deferred constraint) is a rollback', async () => {
+    const refused = transactions.transaction(async (manager) => {
+      await manager.query(`create table parent (id int primary key)`);
+      await manager.query(`create table child (parent int references parent (id) deferrable initially deferred)`);
+      await insert(manager, 'a');
+      await manager.query('insert into child values (7)');
+    });
+    await expect(refused).rejects.toThrow(/foreign key/i);
+    expect(await namesEverywhere()).toEqual(ONLY_OURS);
+  });
+
+  it('a failure that the work has swallowed: committed where the rest can be, else the caller is told', async () => {
+    await transactions.transaction((manager) => insert(manager, 'a'));
+    const result = transactions.transaction(async (manager) => {
+      await insert(manager, 'b');
+      await manager.transaction((inner) => inner.query('select * from nowhere')).catch(() => {});
+      await insertAgain(manager, 'a').catch(() => {});
+      await manager.query('select 1').catch(() => {});
+    });
+    const told = await result.then(
+      () => 'committed',
+      (error: unknown) => String(error),
+    );
+    const [expected, names] = kind.name === 'sqlite' ? [/^committed$/, ['a', 'b']] : [/unique/, ['a']];
+    expect([told, await orderNames(app)]).toEqual([expect.stringMatching(expected), names]);
+  });
+
+  it('a failure that a savepoint has made up for is committed', async () => {
+    await transactions.transaction(async (manager) => {
+      await insert(manager, 'a');
+      await manager.transaction((inner) => insertAgain(inner, 'a')).catch(() => {});
+      await insert(manager, 'b');
+    });
+    expect(await orderNames(app)).toEqual(['a', 'b']);
+  });
+
+  it.runIf(kind.name === 'sqlite')(
+    'a transaction that SQLite rolls back: work that goes on stores nothing',
+    async () => {
+      const log: string[] = [];
+      const failed = transactions.transaction(async (manager) => {
+        await insert(manager, 'a');
+        await manager.query(`insert or rollback into "order" ("name") values ('a')`).catch(() => log.push('conflict'));
+        await insert(manager, 'b').catch(() => log.push('manager'));
+        const save = app.getRepository(Order).save({ name: 'c' });
+        await save.catch(() => log.push('repository'));
+      });
+      await expect(failed).rejects.toThrow(/released/);
+      expect([log, await orderNames(app)]).toEqual([['conflict', 'manager', 'repository'], []]);
+    },
+  );
 });

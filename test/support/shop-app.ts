@@ -61,7 +61,7 @@ export function shopOptions({ options }: OwnDatabase): DataSourceOptions {
     entities: [Order, Stock],
     synchronize: true,
     ...(options.type === 'better-sqlite3' && { enableWAL: true }),
-  } as DataSourceOptions;
+  };
 }
 
 export interface Parts extends Pick<ModuleMetadata, 'providers' | 'imports'> {
@@ -117,7 +117,7 @@ export class Shop {
 
   /** Publishes one more event and waits until it is handled: whatever was to run before it has begun by then. */
   async seenUpTo(last: unknown): Promise<unknown[]> {
-    await this.publisher.publish('order.placed', last as object);
+    await this.publisher.publish('order.placed', last);
     await this.until(
       () => this.handler.seen.some((payload) => JSON.stringify(payload) === JSON.stringify(last)),
       `${JSON.stringify(last)} is handled`,

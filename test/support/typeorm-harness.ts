@@ -12,7 +12,7 @@ export interface TypeOrmHarness extends StoreHarness {
   readonly store: TypeOrmStore;
   another(options?: Partial<TypeOrmStoreOptions>): Promise<TypeOrmStore>;
   /** One statement past the store, on a connection of its own where there can be one. `{inbox}` is that table's name. */
-  hand<T>(sql: string): Promise<T[]>;
+  readonly hand: <T>(sql: string) => Promise<T[]>;
 }
 
 /** TypeORM stores on a database of their own; in memory, where there is one connection for everything, all share it. */

@@ -1,4 +1,12 @@
-import { Inject, Module, type OnApplicationBootstrap, type OnApplicationShutdown, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
+import {
+  type DynamicModule,
+  Inject,
+  Module,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+  type OnModuleDestroy,
+  type OnModuleInit,
+} from '@nestjs/common';
 import { DiscoveryModule, ModulesContainer } from '@nestjs/core';
 import { HealthIndicatorService } from '@nestjs/terminus';
 import { Clock } from './clock/clock.js';
@@ -15,7 +23,12 @@ import { EventsNode } from './dispatch/events-node.service.js';
 import { WorkLoops } from './dispatch/work-loops.js';
 import { WorkSignal } from './dispatch/work-signal.js';
 import { DuplicateModuleError } from './errors/duplicate-module.error.js';
-import { ConfigurableModuleClass, EVENTS_MODULE_OPTIONS, EVENTS_OPTIONS } from './events.module-definition.js';
+import {
+  ConfigurableModuleClass,
+  EVENTS_MODULE_OPTIONS,
+  EVENTS_OPTIONS,
+  type EVENTS_OPTIONS_TYPE,
+} from './events.module-definition.js';
 import { resolveOptions } from './events.options.js';
 import { EventsHealthIndicator } from './health/events-health.indicator.js';
 import { BootReport } from './observability/boot-report.js';
@@ -76,6 +89,11 @@ export class EventsModule
     // Nest runs a global module's hooks first at start and last at shutdown. Turned round: handlers start when every
     // client of the application is open, and have ended before the first is closed.
     for (const module of own) module.distance = -1;
+  }
+
+  /** Nest's own would not do without an argument. */
+  static override forRoot(options: typeof EVENTS_OPTIONS_TYPE = {}): DynamicModule {
+    return super.forRoot(options);
   }
 
   /** All instances exist and every other module has been initialised. */

@@ -19,7 +19,12 @@ export const eventStoreProvider: FactoryProvider<EventStore> = {
     const store =
       kind === 'memory'
         ? new MemoryStore(clock)
-        : createTypeOrmStore(options, clock, dataSource === undefined ? undefined : await find(dataSource, modules), appDefault);
+        : createTypeOrmStore(
+            options,
+            clock,
+            dataSource === undefined ? undefined : await find(dataSource, modules),
+            appDefault,
+          );
     await store.open();
     new Logger('EventsModule').log(`events are stored in ${store.description}`);
     return store;
@@ -41,12 +46,29 @@ const LOOK_AT_MOST_MS = 30_000;
 async function byToken(token: InjectionToken<DataSource>, modules: ModuleRef): Promise<DataSource> {
   const deadline = performance.now() + LOOK_AT_MOST_MS;
   while (performance.now() < deadline) {
-    const found: unknown = modules.get(token, { strict: false });
+    const found = lookUp(token, modules);
     if (found instanceof DataSource) return found;
-    if (found !== undefined && !(found instanceof Promise)) break;
+    if (found !== null && found !== undefined && !(found instanceof Promise)) break;
     await new Promise<void>((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
   }
-  throw new InvalidOptionError('EventsModule.forRoot()', 'dataSource', token, 'the injection token of a TypeORM DataSource');
+  throw noDataSource(token);
+}
+
+function lookUp(token: InjectionToken<DataSource>, modules: ModuleRef): unknown {
+  try {
+    return modules.get(token, { strict: false });
+  } catch {
+    throw noDataSource(token);
+  }
+}
+
+function noDataSource(token: InjectionToken<DataSource>): InvalidOptionError {
+  return new InvalidOptionError(
+    'EventsModule.forRoot()',
+    'dataSource',
+    token,
+    'the injection token of a TypeORM DataSource',
+  );
 }
 
 function isConnectOptions(given: Exclude<GivenDataSource, DataSource>): given is DataSourceOptions {

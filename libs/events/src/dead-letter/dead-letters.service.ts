@@ -69,7 +69,7 @@ export class DeadLetters {
     return record ? toDeadLetter(record) : null;
   }
 
-  count(filter: DeadLetterFilter = {}): Promise<number> {
+  async count(filter: DeadLetterFilter = {}): Promise<number> {
     return this.store.countDeadLetters(toQuery(filter));
   }
 
@@ -90,7 +90,7 @@ export class DeadLetters {
    * Deletes dead letters for good. Answers how many.
    * @throws EmptyFilterError for a filter without conditions; `{ all: true }` says it.
    */
-  discard(which: DeadLetterFilter | string, options: { limit?: number } = {}): Promise<number> {
+  async discard(which: DeadLetterFilter | string, options: { limit?: number } = {}): Promise<number> {
     const query = toStrictQuery(which);
     return inBatches(options.limit, (limit) => this.store.discard(query, limit));
   }
@@ -109,7 +109,8 @@ async function inBatches(most = Infinity, step: (limit: number) => Promise<numbe
 
 function toStrictQuery(which: DeadLetterFilter | string): DeadLetterQuery {
   if (typeof which === 'string') return { ids: [parseDeliveryId(which)] };
-  if (which.all !== true && Object.values(which).every((value) => value === undefined)) throw new EmptyFilterError();
+  const { all, ...conditions } = which;
+  if (all !== true && Object.values(conditions).every((value) => value === undefined)) throw new EmptyFilterError();
   return toQuery(which);
 }
 

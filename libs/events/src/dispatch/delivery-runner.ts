@@ -1,7 +1,9 @@
+import { inspect } from 'node:util';
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { Clock } from '../clock/clock.js';
 import { EVENTS_OPTIONS } from '../events.module-definition.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
+import { SnoozeError } from '../errors/snooze.error.js';
 import { AttemptContext } from '../invoke/attempt-context.js';
 import { Attempt } from '../invoke/attempt.js';
 import { CircuitMiddleware } from '../invoke/circuit.middleware.js';
@@ -16,7 +18,10 @@ import { EVENT_STORE, type EventStore } from '../store/event-store.js';
 import type { SettlementOutcome } from '../store/records.js';
 import { describeFailure } from './failure-record.js';
 import type { Claimed, HandlerSlot } from './handler-slot.js';
-import { decideOutcome, type Outcome } from './outcome.js';
+import { decideOutcome, type Outcome, type OutcomeRules } from './outcome.js';
+
+/** How long a delivery waits when its payload could not be read. */
+const PAYLOAD_RETRY_MS = 1_000;
 
 /** Runs one claimed delivery through the invoker chain and says what it came to. */
 @Injectable()
@@ -61,7 +66,9 @@ export class DeliveryRunner {
     if (delivery.attempts + delivery.crashes >= maxAttempts) {
       // Its last attempt died with a node: the failure is recorded already.
       activity.dead++;
-      this.logger.error(`delivery ${delivery.id} of ${definition.name} is dead: its node died ${delivery.crashes} times`);
+      this.logger.error(
+        `delivery ${delivery.id} of ${definition.name} is dead: ${delivery.attempts} attempts failed, ${delivery.crashes} died with their node`,
+      );
       return { outcome: 'dead', reason: 'exhausted', failure: null };
     }
     const attempt = new Attempt(event, definition, delivery);
@@ -72,7 +79,7 @@ export class DeliveryRunner {
     activity.inFlight++;
     let error: { thrown: unknown } | undefined;
     try {
-      if (delivery.event.payload === null) await this.loadPayload(attempt, delivery.event.seq);
+      if (delivery.event.payload === null) await unlessAborted(attempt, this.loadPayload(attempt, delivery.event.seq));
       await this.invoke(attempt);
     } catch (thrown) {
       error = { thrown };
@@ -81,23 +88,38 @@ export class DeliveryRunner {
     this.attempts.delete(delivery.id);
 
     const durationMs = Math.max(0, Math.round(clock.monotonic() - startedAt));
-    const { aborted, committed } = attempt;
-    const now = clock.now();
-    const outcome = decideOutcome(
-      { error, aborted, committed, attempt: attempt.attempt, durationMs },
-      {
-        now,
-        retry: (thrown, attemptsSpent) => slot.retry.decide(thrown, attemptsSpent),
-        describe: (thrown) =>
-          describeFailure(thrown, { at: now, attempt: attempt.attempt, durationMs, node: this.options.nodeId }),
-      },
-    );
-    this.report(slot, attempt, outcome, error?.thrown);
-    return isSettlement(outcome) ? outcome : undefined;
+    const outcome = this.decide(slot, attempt, error, durationMs);
+    try {
+      this.report(slot, attempt, outcome, error?.thrown);
+    } catch {
+      // A logger that throws, or an error that cannot even be printed, changes nothing.
+    }
+    return toSettlement(outcome);
+  }
+
+  private decide(slot: HandlerSlot, run: Attempt, error: { thrown: unknown } | undefined, durationMs: number): Outcome {
+    const { aborted, committed, attempt } = run;
+    const now = this.clock.now();
+    const rules: OutcomeRules = {
+      now,
+      retry: (thrown, attemptsSpent) => slot.retry.decide(thrown, attemptsSpent),
+      describe: (thrown) => describeFailure(thrown, { at: now, attempt, durationMs, node: this.options.nodeId }),
+    };
+    try {
+      return decideOutcome({ error, aborted, committed, attempt, durationMs }, rules);
+    } catch (fault) {
+      // An error with a getter that throws, or a proxy: it is a failure like any other.
+      const thrown = new Error('the error of this attempt cannot be read', { cause: fault });
+      return decideOutcome({ error: { thrown }, aborted, committed, attempt, durationMs }, rules);
+    }
   }
 
   private async loadPayload(attempt: Attempt, seq: number): Promise<void> {
-    const payload = await this.store.payload(seq);
+    const payload = await this.store.payload(seq).catch((error: unknown) => {
+      // The database's failure, not the handler's: no attempt is spent.
+      this.logger.warn(`could not read the payload of event ${attempt.event.id}: ${String(error)}`);
+      throw new SnoozeError(PAYLOAD_RETRY_MS);
+    });
     if (payload === null) throw new Error(`the payload of event ${attempt.event.id} is gone from the inbox`);
     attempt.event.supply(payload);
   }
@@ -128,7 +150,6 @@ export class DeliveryRunner {
         activity.snoozed++;
         break;
       case 'lost':
-        activity.lost++;
         this.logger.warn(`${what}: its lease was lost, the outcome belongs to another node`);
         break;
       default:
@@ -145,11 +166,32 @@ export class DeliveryRunner {
   }
 }
 
-/** Whether there is something to write. */
-function isSettlement(outcome: Outcome): outcome is SettlementOutcome {
-  return outcome.outcome !== 'written' && outcome.outcome !== 'lost' && outcome.outcome !== 'gone';
+/** What there is to write, if anything. */
+function toSettlement(outcome: Outcome): SettlementOutcome | undefined {
+  switch (outcome.outcome) {
+    case 'written':
+    case 'gone':
+      return undefined;
+    case 'lost':
+      // If the lease holds after all, nobody else will ever give it back; if not, the fence refuses this.
+      return { outcome: 'released' };
+    default:
+      return outcome;
+  }
+}
+
+/** Waits for `work`, but no longer than the attempt may go on. */
+async function unlessAborted(attempt: Attempt, work: Promise<void>): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    work.then(resolve, reject);
+    attempt.onAbort(reject);
+  });
 }
 
 function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? String(error)) : String(error);
+  try {
+    return error instanceof Error && error.stack ? error.stack : inspect(error, { depth: 2 });
+  } catch {
+    return 'an error that cannot be read';
+  }
 }

@@ -10,10 +10,11 @@ import { Activity } from '../observability/activity.js';
 import { RetryPolicy } from '../policies/retry.policy.js';
 import { EVENT_STORE, type EventStore } from '../store/event-store.js';
 import type { ClaimedDelivery, Lease, Settlement } from '../store/records.js';
-import { planClaim } from './claim-planner.js';
+import { noteRest, planClaim } from './claim-planner.js';
 import { DeliveryRunner } from './delivery-runner.js';
 import { comesBefore, HandlerSlot, type Claimed } from './handler-slot.js';
 import { Settler } from './settler.js';
+import { Stager } from './stager.js';
 
 /** While this many batches of outcomes wait to be written, nothing is claimed: memory stays bounded. */
 const MOST_UNSETTLED_BATCHES = 4;
@@ -27,13 +28,14 @@ export class EventExecutor {
   private readonly logger = new Logger(EventExecutor.name);
   private readonly slots = new Map<string, HandlerSlot>();
   private readonly settler: Settler;
+  private readonly stager: Stager;
   private circuits!: Circuits;
   private running = 0;
   private suspects = 0;
+  /** In whose name leases are taken; 0 = in nobody's: the node is not, or may not be, registered. */
   private node = 0;
-  private nextDueAt = 0;
-  private nextStageAt = 0;
-  private draining = false;
+  private held = false;
+  private waitsForSettler = false;
   private wake: () => void = () => undefined;
   private evicted: () => void = () => undefined;
   private endWaiters: (() => void)[] = [];
@@ -45,9 +47,10 @@ export class EventExecutor {
     private readonly activity: Activity,
     private readonly runner: DeliveryRunner,
   ) {
-    const { batchSize } = options;
+    const { batchSize, pollIntervalMs } = options;
     const onSettled = (settlement: Settlement, written: boolean) => this.onSettled(settlement, written);
     this.settler = new Settler({ store, clock, logger: this.logger, batchSize, onSettled });
+    this.stager = new Stager({ store, clock, batchSize, pollIntervalMs });
   }
 
   /** The handlers of this node, once they are known. `wake` starts a turn; `evicted` says that the node's row is gone. */
@@ -71,7 +74,16 @@ export class EventExecutor {
   /** Leases are taken in this node's name from now on. */
   enroll(node: number): void {
     this.node = node;
-    this.draining = false;
+  }
+
+  /** Nothing more is begun: gives back what is claimed but has not begun, and what a claim under way will bring. */
+  hold(): void {
+    this.held = true;
+    this.release();
+  }
+
+  unhold(): void {
+    this.held = false;
   }
 
   circuitState(handler: string): 'closed' | 'open' | 'half-open' {
@@ -80,19 +92,21 @@ export class EventExecutor {
 
   /** One turn; true when there is likely more to do at once. */
   async turn(): Promise<boolean> {
-    const staged = await this.stage();
-    if (this.draining || this.settler.pending > MOST_UNSETTLED_BATCHES * this.options.batchSize) return false;
+    const staged = await this.stager.stage();
+    const { node } = this;
+    this.waitsForSettler = this.tooMuchUnsettled;
+    if (this.held || node === 0 || this.waitsForSettler) return false;
     const { concurrency, batchSize } = this.options;
     const plan = planClaim(this.slots.values(), { concurrency, batchSize, running: this.running });
     if (plan.wants.length === 0 || plan.limit === 0) return false;
 
-    const { node } = this;
     const claimed = await this.store.claim({ node, ...plan, suspect: this.suspects === 0 });
     if (claimed === null) {
-      this.evicted();
+      // Unless somebody else has found it out meanwhile, and the node has come back under a new id.
+      if (node === this.node) this.evicted();
       return false;
     }
-    this.noteRest(plan, claimed);
+    noteRest(this.slots, plan, claimed);
     this.accept(claimed, node);
     return staged || claimed.length === batchSize;
   }
@@ -100,8 +114,8 @@ export class EventExecutor {
   /** How long an idle loop may sleep: until the next delivery falls due or an open circuit lets a trial through. */
   idleMs(): number {
     const { pollIntervalMs } = this.options;
-    let ms = pollIntervalMs * (1 + Math.random() * 0.2);
-    ms = Math.min(ms, Math.max(0, this.nextDueAt - this.clock.now()));
+    let ms = Math.round(pollIntervalMs * (1 + Math.random() * 0.2));
+    ms = Math.min(ms, this.stager.dueInMs);
     for (const { breaker } of this.slots.values()) {
       if (breaker?.state === 'open') ms = Math.min(ms, breaker.retryInMs());
     }
@@ -110,38 +124,42 @@ export class EventExecutor {
 
   /** A delivery falls due at this moment: the loop must not sleep past it. */
   expect(dueAt: number): void {
-    this.nextDueAt = Math.min(this.nextDueAt, dueAt);
+    this.stager.expect(dueAt);
   }
 
-  /** Leases of attempts under way, for the lease check. */
+  /** Leases of what runs, or waits here to run, for the lease check. A committed attempt has given its lease up itself. */
   get leases(): Lease[] {
-    return [...this.runner.running].map(({ delivery }) => delivery);
+    const running = [...this.runner.running].filter(({ committed }) => !committed);
+    const waiting = [...this.slots.values()].flatMap(({ queue }) => queue);
+    return [...running, ...waiting].map(({ delivery }) => delivery);
   }
 
-  /** Aborts the run of a delivery, if it runs here. */
-  abort(deliveryId: number, cause: AbortCause): void {
-    this.runner.find(deliveryId)?.abort(new AttemptAbortedError(this.runner.find(deliveryId)?.handler.name ?? '', cause));
+  /** Aborts the run of a delivery, or drops it before it begins, if it is here; with `claims`, only if under that lease. */
+  abort(deliveryId: number, cause: AbortCause, claims?: number): void {
+    const isMeant = ({ delivery }: { delivery: Lease }) =>
+      delivery.id === deliveryId && (claims === undefined || delivery.claims === claims);
+    const attempt = this.runner.find(deliveryId);
+    if (attempt && isMeant(attempt)) attempt.abort(new AttemptAbortedError(attempt.handler.name, cause));
+    for (const { queue } of this.slots.values()) {
+      const at = queue.findIndex(isMeant);
+      if (at >= 0) for (const { delivery } of queue.splice(at, 1)) this.forget(delivery);
+    }
   }
 
-  abortAll(cause: AbortCause): void {
-    for (const attempt of this.runner.running) attempt.abort(new AttemptAbortedError(attempt.handler.name, cause));
-  }
-
-  /** Gives back what is claimed but has not begun. */
-  release(): void {
-    for (const slot of this.slots.values()) this.releaseQueue(slot);
-  }
-
-  /** The node was declared dead: its leases are others' now. Nothing to give back, nothing to write. */
+  /**
+   * The node was declared dead, or may be soon: it stops everything and claims nothing before it is enrolled (again).
+   * What it holds is given back all the same: the fence refuses that if somebody else owns it by now, and if nobody does,
+   * it would stay leased to this node for ever.
+   */
   forsake(): void {
-    for (const slot of this.slots.values()) for (const { delivery } of slot.queue.splice(0)) this.forget(delivery);
+    this.node = 0;
+    this.release();
     this.abortAll('lease-lost');
   }
 
   /** No more claims; gives back what has not begun; aborts what still runs after `timeoutMs`; then all is settled. */
   async drain(timeoutMs: number): Promise<void> {
-    this.draining = true;
-    this.release();
+    this.hold();
     if (!(await this.ended(timeoutMs))) {
       this.logger.warn(`${this.running} handlers still run after ${timeoutMs} ms: they are aborted and given back`);
       this.abortAll('shutdown');
@@ -151,26 +169,10 @@ export class EventExecutor {
     this.runner.close();
   }
 
-  private async stage(): Promise<boolean> {
-    const now = this.clock.now();
-    // Other nodes schedule retries too, so the due time known here is looked at anew every interval.
-    if (now < this.nextDueAt && this.clock.monotonic() < this.nextStageAt) return false;
-    this.nextStageAt = this.clock.monotonic() + this.options.pollIntervalMs;
-    this.nextDueAt = Infinity;
-    const { staged, nextDueAt } = await this.store.stage(now, this.options.batchSize);
-    if (nextDueAt !== null) this.expect(nextDueAt);
-    return staged === this.options.batchSize;
-  }
-
-  /** After a claim: which handlers may have more waiting than they got. */
-  private noteRest(plan: ReturnType<typeof planClaim>, claimed: readonly ClaimedDelivery[]): void {
-    if (claimed.length >= plan.limit) return;
-    const got = new Map<string, number>();
-    for (const { handler } of claimed) got.set(handler, (got.get(handler) ?? 0) + 1);
-    for (const { handler, limit } of plan.wants) {
-      const slot = this.slots.get(handler);
-      if (slot) slot.maybeMore = (got.get(handler) ?? 0) >= limit;
-    }
+  /** Gives up on outcomes that still could not be written; the leases behind them end with the node. */
+  close(): void {
+    this.settler.close();
+    this.runner.close();
   }
 
   private accept(claimed: readonly ClaimedDelivery[], node: number): void {
@@ -183,7 +185,8 @@ export class EventExecutor {
       if (!event) events.set(delivery.event.seq, (event = new DeliveredEvent(delivery.event)));
       slot.enqueue({ delivery, event, node });
     }
-    if (this.draining) this.release();
+    // Held, or forsaken, while the claim was under way.
+    if (this.held || node !== this.node) this.release();
     this.pump();
   }
 
@@ -192,6 +195,10 @@ export class EventExecutor {
     while (this.running < this.options.concurrency) {
       const slot = this.best();
       if (!slot) return;
+      if (this.mayHaveBetter(slot.queue[0])) {
+        this.wake();
+        return;
+      }
       const claimed = slot.queue.shift() as Claimed;
       this.running++;
       slot.running++;
@@ -205,9 +212,22 @@ export class EventExecutor {
       const first = slot.queue[0];
       if (!first) continue;
       if (slot.breaker?.state === 'open') this.releaseQueue(slot);
-      else if (slot.running < slot.concurrency && (!best || comesBefore(first, best.queue[0] as Claimed))) best = slot;
+      else if (slot.running < slot.concurrency && (!best || comesBefore(first, best.queue[0]))) best = slot;
     }
     return best;
+  }
+
+  /**
+   * Some handler that could use every free slot of the node has run out of claimed work, and may have better waiting than
+   * this: the store is asked before something worse, claimed ahead, takes the place.
+   */
+  private mayHaveBetter({ delivery }: Claimed): boolean {
+    const free = this.options.concurrency - this.running;
+    for (const slot of this.slots.values()) {
+      const dry = slot.queue.length === 0 && slot.maybeMore;
+      if (dry && slot.lastPriority < delivery.priority && slot.concurrency - slot.running >= free) return true;
+    }
+    return false;
   }
 
   private async run(slot: HandlerSlot, claimed: Claimed): Promise<void> {
@@ -222,29 +242,47 @@ export class EventExecutor {
       const { id, claims, handler, event } = delivery;
       this.settler.push(node, { id, claims, handler, seq: event.seq, ...outcome });
     }
+    this.releaseQueue(slot, slot.keepable);
     this.pump();
     if (slot.maybeMore && slot.queue.length <= slot.prefetch(this.options.batchSize) / 2) this.wake();
     if (this.running === 0) for (const resolve of this.endWaiters.splice(0)) resolve();
   }
 
-  private releaseQueue(slot: HandlerSlot): void {
-    for (const { delivery, node } of slot.queue.splice(0)) {
+  private abortAll(cause: AbortCause): void {
+    for (const attempt of this.runner.running) attempt.abort(new AttemptAbortedError(attempt.handler.name, cause));
+  }
+
+  private release(): void {
+    for (const slot of this.slots.values()) this.releaseQueue(slot);
+  }
+
+  private releaseQueue(slot: HandlerSlot, keep = 0): void {
+    for (const { delivery, node } of slot.queue.splice(keep)) {
       const { id, claims, handler, event } = delivery;
       this.settler.push(node, { id, claims, handler, seq: event.seq, outcome: 'released' });
       this.forget(delivery);
     }
   }
 
+  /** The delivery is off this node. After a suspect the next one may be claimed, which no claim before it could say. */
   private forget(delivery: ClaimedDelivery): void {
-    if (delivery.crashes > 0) this.suspects--;
+    if (delivery.crashes === 0) return;
+    this.suspects--;
+    this.wake();
+  }
+
+  private get tooMuchUnsettled(): boolean {
+    return this.settler.pending > MOST_UNSETTLED_BATCHES * this.options.batchSize;
   }
 
   private onSettled(settlement: Settlement, written: boolean): void {
+    if (this.waitsForSettler && !this.tooMuchUnsettled) {
+      this.waitsForSettler = false;
+      this.wake();
+    }
     if (!written) this.activity.of(settlement.handler).lost++;
     else if (settlement.outcome === 'retry' || settlement.outcome === 'snoozed') {
-      const { nextDueAt } = this;
-      this.expect(settlement.availableAt);
-      if (this.nextDueAt < nextDueAt) this.wake();
+      if (this.stager.expect(settlement.availableAt)) this.wake();
     }
   }
 

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { Clock } from '../clock/clock.js';
+import { Clock, type TimerHandle } from '../clock/clock.js';
 import { ClusterRegistry } from '../discovery/cluster-registry.js';
 import { HandlerRegistry } from '../discovery/handler.registry.js';
 import { EVENTS_OPTIONS } from '../events.module-definition.js';
@@ -41,11 +41,15 @@ export class EventsNode {
       logger: this.logger,
       leaseMs: options.leaseMs,
       leases: () => this.executor.leases,
-      onLost: (id) => this.executor.abort(id, 'lease-lost'),
+      onLost: ({ id, claims }) => this.executor.abort(id, 'lease-lost', claims),
       onEvicted: () => this.reenroll(),
       onUnconfirmed: () => {
         this.logger.error('no heartbeat was confirmed for almost a lease: running handlers are aborted');
         this.executor.forsake();
+      },
+      onConfirmed: () => {
+        this.executor.enroll(this.node);
+        this.loops.wakeExecutor();
       },
     });
   }
@@ -85,7 +89,8 @@ export class EventsNode {
     if (this.current !== 'notStarted') return;
     this.current = 'running';
     if (!this.options.handlers) return;
-    await this.maintenance.start(this.node, () => this.heartbeat.failures === 0);
+    await this.maintenance.start(this.node, () => this.heartbeat.steadySince);
+    if (this.leaving) return;
     this.signal.listen((work) => this.loops.notice(work));
     this.store.listen(() => this.loops.notice({ raw: true }));
     this.loops.start();
@@ -96,7 +101,7 @@ export class EventsNode {
     if (this.current === 'running') {
       this.current = 'paused';
       this.loops.pause();
-      this.executor.release();
+      this.executor.hold();
     }
     return Promise.resolve();
   }
@@ -104,6 +109,7 @@ export class EventsNode {
   resume(): Promise<void> {
     if (this.current === 'paused') {
       this.current = 'running';
+      this.executor.unhold();
       this.loops.resume();
     }
     return Promise.resolve();
@@ -111,21 +117,45 @@ export class EventsNode {
 
   /** Leaves: no more claims, running handlers get `shutdownTimeout` to end, all outcomes are written, the beat last. */
   async drain(): Promise<void> {
-    if (this.current === 'draining' || this.current === 'stopped') return;
+    if (this.leaving) return;
     const enrolled = this.node !== 0;
     this.current = 'draining';
     this.maintenance.stop();
-    if (enrolled) {
-      const stopping = this.loops.stop();
-      await this.executor.drain(this.options.shutdownTimeoutMs);
-      await stopping;
-      // A claim that was under way while the drain began has given its deliveries back by now.
-      await this.executor.drain(0);
-      await this.heartbeat.stop();
-      await this.leave();
+    if (enrolled && !(await this.inTime(this.finish()))) {
+      this.logger.error('the database did not answer for a whole lease: what could not be written is rescued by others');
+      this.executor.close();
+      void this.heartbeat.stop();
     }
     this.signal.close();
     this.current = 'stopped';
+  }
+
+  private get leaving(): boolean {
+    return this.current === 'draining' || this.current === 'stopped';
+  }
+
+  private async finish(): Promise<void> {
+    const stopping = this.loops.stop();
+    await this.enrolling?.catch(() => undefined);
+    await this.executor.drain(this.options.shutdownTimeoutMs);
+    await stopping;
+    // A claim that was under way while the drain began has given its deliveries back by now.
+    await this.executor.drain(0);
+    await this.heartbeat.stop();
+    await this.leave();
+  }
+
+  /** False when `work` takes longer than a lease: then the leases are others' anyway, and waiting on helps nobody. */
+  private async inTime(work: Promise<void>): Promise<boolean> {
+    let timer: TimerHandle;
+    const late = new Promise<false>((resolve) => {
+      timer = this.clock.setTimeout(() => resolve(false), this.options.leaseMs);
+    });
+    try {
+      return await Promise.race([work.then(() => true), late]);
+    } finally {
+      this.clock.clearTimeout(timer);
+    }
   }
 
   private async leave(): Promise<void> {
@@ -140,9 +170,7 @@ export class EventsNode {
   private async register(): Promise<void> {
     const { nodeId: label } = this.options;
     const now = this.clock.now();
-    this.node = await this.store.registerNode({ label, host: hostname(), pid: process.pid }, now);
-    this.executor.enroll(this.node);
-    this.maintenance.enroll(this.node);
+    const node = await this.store.registerNode({ label, host: hostname(), pid: process.pid }, now);
     const registrations = this.handlers.all().map(({ name, patterns, options }) => ({
       name,
       patterns,
@@ -150,15 +178,19 @@ export class EventsNode {
       ordered: false,
       onDeadLetter: 'block' as const,
     }));
-    await this.store.registerHandlers(this.node, registrations, now);
+    await this.store.registerHandlers(node, registrations, now);
     await this.registry.refresh();
+    // Only now: had a step failed, the next try would need a node whose row is gone to be told so again.
+    this.node = node;
+    this.executor.enroll(node);
+    this.maintenance.enroll(node);
     if (this.current === 'notStarted') this.heartbeat.start(this.node);
     else this.heartbeat.enroll(this.node);
   }
 
   /** Declared dead while alive (a long pause, a database outage): drop everything, come back as a new node. */
   private reenroll(): Promise<void> {
-    if (this.current === 'draining' || this.current === 'stopped') return Promise.resolve();
+    if (this.leaving) return Promise.resolve();
     this.enrolling ??= (async () => {
       this.logger.warn(`node ${this.node} was declared dead by another; its deliveries were rescued; registering anew`);
       this.executor.forsake();

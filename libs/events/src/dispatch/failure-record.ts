@@ -16,7 +16,7 @@ export function describeFailure(
 function describe(error: unknown): { name: string; message: string; stack?: string } {
   if (!(error instanceof Error)) return { name: 'NonError', message: cut(inspect(error, { depth: 2 })) };
   const { name, message, stack } = error;
-  return { name: cut(String(name)), message: cut(String(message)), ...(stack && { stack: cut(stack) }) };
+  return { name: cut(name), message: cut(message), ...(stack && { stack: cut(stack) }) };
 }
 
 /** The `cause` chain and the members of an AggregateError, outermost first. */
@@ -39,6 +39,8 @@ function causesOf(error: unknown): unknown[] {
   return found.slice(0, MOST_CAUSES);
 }
 
-function cut(text: string): string {
+/** An error's fields are texts by convention only. */
+function cut(value: unknown): string {
+  const text = typeof value === 'string' ? value : inspect(value);
   return text.length > LONGEST_TEXT ? `${text.slice(0, LONGEST_TEXT)}…` : text;
 }

@@ -10,6 +10,8 @@ const PREFETCH_MS = 50;
 /** Weight of the newest attempt in the running mean of their durations. */
 const MEAN_WEIGHT = 0.1;
 const SHORTEST_MEAN_MS = 0.05;
+/** What is held for longer than this before it can begin is better given back: the handler has become slow. */
+const LONGEST_HOLD_MS = 1_000;
 
 /** A claimed delivery on its way to its handler. */
 export interface Claimed {
@@ -28,6 +30,8 @@ export class HandlerSlot {
   readonly queue: Claimed[] = [];
   /** The last claim may have left something behind. */
   maybeMore = true;
+  /** Of the delivery claimed last: what is left behind is no better. */
+  lastPriority: number;
   private meanMs: number | undefined;
 
   constructor(
@@ -35,7 +39,9 @@ export class HandlerSlot {
     readonly retry: RetryPolicy,
     readonly breaker: CircuitBreaker | undefined,
     readonly activity: HandlerActivity,
-  ) {}
+  ) {
+    this.lastPriority = definition.options.priority;
+  }
 
   get concurrency(): number {
     const { concurrency, circuit } = this.definition.options;
@@ -50,10 +56,17 @@ export class HandlerSlot {
     return Math.min(batchSize, Math.floor((concurrency * PREFETCH_MS) / Math.max(this.meanMs, SHORTEST_MEAN_MS)));
   }
 
+  /** How much of the queue can begin soon, at the pace of late. */
+  get keepable(): number {
+    const { concurrency } = this.definition.options;
+    return Math.floor((concurrency * LONGEST_HOLD_MS) / Math.max(this.meanMs ?? 0, SHORTEST_MEAN_MS));
+  }
+
   /** Keeps the queue in order: lower priority first, then older. A claim comes in order, so this is mostly an append. */
   enqueue(claimed: Claimed): void {
+    this.lastPriority = claimed.delivery.priority;
     let at = this.queue.length;
-    while (at > 0 && comesBefore(claimed, this.queue[at - 1] as Claimed)) at--;
+    while (at > 0 && comesBefore(claimed, this.queue[at - 1])) at--;
     this.queue.splice(at, 0, claimed);
   }
 

@@ -11,11 +11,13 @@ export interface HeartbeatOptions {
   /** Attempts under way, whose leases are checked at each beat. */
   readonly leases: () => readonly Lease[];
   /** A delivery runs here whose lease is gone: cancelled, or rescued. */
-  readonly onLost: (deliveryId: number) => void;
+  readonly onLost: (lease: Lease) => void;
   /** The node's row is gone: it was declared dead. */
   readonly onEvicted: () => Promise<void>;
   /** No beat was confirmed for so long that others may be about to take the leases. */
   readonly onUnconfirmed: () => void;
+  /** After that, a beat got through before anybody took them. */
+  readonly onConfirmed: () => void;
 }
 
 /** Beats per lease. */
@@ -34,6 +36,7 @@ export class Heartbeat {
   private beating: Promise<void> = Promise.resolve();
   private confirmedAt = 0;
   private unconfirmed = false;
+  private unbrokenSince = 0;
   /** Beats in a row that failed. */
   failures = 0;
 
@@ -44,17 +47,25 @@ export class Heartbeat {
     return this.confirmedAt;
   }
 
+  /**
+   * Monotonic time since when this node has beaten without a break; Infinity while it does not. Whoever did not beat
+   * meanwhile is dead, and not just cut off from the same database.
+   */
+  get steadySince(): number {
+    const isLate = this.options.clock.monotonic() - this.confirmedAt > this.longestGapMs;
+    return this.failures > 0 || isLate ? Infinity : this.unbrokenSince;
+  }
+
   start(node: number): void {
-    this.node = node;
     this.stopped = false;
-    this.confirmedAt = this.options.clock.monotonic();
+    this.enroll(node);
     this.schedule();
   }
 
   /** The node has a new row. */
   enroll(node: number): void {
     this.node = node;
-    this.confirmedAt = this.options.clock.monotonic();
+    this.confirmedAt = this.unbrokenSince = this.options.clock.monotonic();
     this.unconfirmed = false;
   }
 
@@ -76,14 +87,17 @@ export class Heartbeat {
     const giveUp = clock.setTimeout(() => this.check(), Math.max(1, this.patienceMs - (clock.monotonic() - this.confirmedAt)));
     try {
       const sentAt = clock.monotonic();
-      const alive = await store.beat(this.node);
-      if (alive) {
-        this.confirmedAt = sentAt;
-        this.unconfirmed = false;
-      } else await onEvicted();
+      const { node } = this;
+      const alive = await store.beat(node);
+      if (alive) this.confirm(sentAt);
+      // Unless a claim has found it out meanwhile, and the node has come back under a new id.
+      else if (node === this.node) await onEvicted();
       await this.readClock();
       const held = leases();
-      if (held.length > 0) for (const id of await store.lostLeases(this.node, held)) onLost(id);
+      if (held.length > 0) {
+        const lost = new Set(await store.lostLeases(this.node, held));
+        for (const lease of held) if (lost.has(lease.id)) onLost(lease);
+      }
       if (this.failures > 0) logger.log(`heartbeat works again after ${this.failures} failures`);
       this.failures = 0;
     } catch (error) {
@@ -96,6 +110,19 @@ export class Heartbeat {
     } finally {
       clock.clearTimeout(giveUp);
     }
+  }
+
+  private confirm(sentAt: number): void {
+    if (this.failures > 0 || sentAt - this.confirmedAt > this.longestGapMs) this.unbrokenSince = sentAt;
+    this.confirmedAt = sentAt;
+    if (!this.unconfirmed) return;
+    this.unconfirmed = false;
+    this.options.onConfirmed();
+  }
+
+  /** Between two beats that count as unbroken. */
+  private get longestGapMs(): number {
+    return (2 * this.options.leaseMs) / BEATS;
   }
 
   /** A beat hangs: what a failed beat would have found is looked at in time all the same. */

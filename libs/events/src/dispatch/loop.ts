@@ -36,6 +36,7 @@ export class Loop {
   start(): void {
     if (this.running) return;
     this.running = true;
+    this.lastTurnAt = this.options.clock.monotonic();
     this.done = this.run();
   }
 
@@ -66,9 +67,14 @@ export class Loop {
     while (this.running) {
       this.woken = false;
       const again = !this.paused && (await this.attemptTurn());
-      if (again) await new Promise<void>((resolve) => setImmediate(resolve));
+      // Others get their turn of the event loop, however much work there is.
+      if (again || this.wokenNow) await new Promise<void>((resolve) => setImmediate(resolve));
       else await this.idle();
     }
+  }
+
+  private get wokenNow(): boolean {
+    return this.woken && this.failures === 0;
   }
 
   private async attemptTurn(): Promise<boolean> {
@@ -90,7 +96,7 @@ export class Loop {
   /** Waits for a wake-up, at most the idle interval; after failures a growing wait that nothing but stop() cuts short. */
   private async idle(): Promise<void> {
     const { clock, idleMs } = this.options;
-    if (!this.running || (this.woken && this.failures === 0)) return;
+    if (!this.running) return;
     const errorWaitMs = Math.min(FIRST_ERROR_WAIT_MS * 2 ** Math.min(this.failures - 1, 20), LONGEST_ERROR_WAIT_MS);
     let timer: TimerHandle;
     await new Promise<void>((resolve) => {

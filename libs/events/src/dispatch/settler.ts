@@ -1,5 +1,5 @@
 import type { Logger } from '@nestjs/common';
-import type { Clock } from '../clock/clock.js';
+import type { Clock, TimerHandle } from '../clock/clock.js';
 import type { EventStore } from '../store/event-store.js';
 import type { Settlement } from '../store/records.js';
 
@@ -31,6 +31,8 @@ export class Settler {
   private inFlight = 0;
   private inFlightCount = 0;
   private scheduled = false;
+  private closed = false;
+  private retryTimers = new Map<TimerHandle, () => void>();
   private idleWaiters: (() => void)[] = [];
 
   constructor(private readonly options: SettlerOptions) {}
@@ -51,9 +53,18 @@ export class Settler {
     await new Promise<void>((resolve) => this.idleWaiters.push(resolve));
   }
 
+  /** Gives up on what could not be written. */
+  close(): void {
+    this.closed = true;
+    for (const [timer, resume] of this.retryTimers) {
+      this.options.clock.clearTimeout(timer);
+      resume();
+    }
+  }
+
   /** Waits for the end of the event loop's turn, so that all that ends together is written together. */
   private schedule(): void {
-    if (this.scheduled || this.inFlight >= MOST_IN_FLIGHT || this.queue.length === 0) return;
+    if (this.closed || this.scheduled || this.inFlight >= MOST_IN_FLIGHT || this.queue.length === 0) return;
     this.scheduled = true;
     setImmediate(() => {
       this.scheduled = false;
@@ -66,6 +77,8 @@ export class Settler {
     if (batch.length === 0) return;
     this.inFlight++;
     this.inFlightCount += batch.length;
+    // What did not fit in this batch need not wait for its end.
+    this.schedule();
     const { onSettled } = this.options;
     const written = await this.write(batch);
     this.inFlight--;
@@ -100,8 +113,19 @@ export class Settler {
           );
         }
         const waitMs = Math.min(FIRST_ERROR_WAIT_MS * 2 ** Math.min(failures - 1, 20), LONGEST_ERROR_WAIT_MS);
-        await new Promise<void>((resolve) => clock.setTimeout(resolve, waitMs));
+        if (!this.closed) await this.wait(waitMs);
+        if (this.closed) return [];
       }
     }
+  }
+
+  private async wait(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = this.options.clock.setTimeout(() => {
+        this.retryTimers.delete(timer);
+        resolve();
+      }, ms);
+      this.retryTimers.set(timer, resolve);
+    });
   }
 }

@@ -1,5 +1,5 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { Clock } from '../clock/clock.js';
+import { Clock, type TimerHandle } from '../clock/clock.js';
 import { EVENT_STORE, type EventStore } from '../store/event-store.js';
 
 /** Several publishes within this time make one notification of the other nodes. */
@@ -17,7 +17,8 @@ export interface Work {
 export class WorkSignal {
   private readonly logger = new Logger('EventsNode');
   private readonly listeners = new Set<(work: Work) => void>();
-  private notifyPending = false;
+  /** Undefined when no notification is about to go out. */
+  private timer: TimerHandle;
   private closed = false;
 
   constructor(
@@ -32,11 +33,9 @@ export class WorkSignal {
 
   raise(work: Work): void {
     for (const listener of this.listeners) listener(work);
-    if (this.notifyPending || this.closed) return;
-    this.notifyPending = true;
-    this.clock.setTimeout(() => {
-      this.notifyPending = false;
-      if (this.closed) return;
+    if (this.timer !== undefined || this.closed) return;
+    this.timer = this.clock.setTimeout(() => {
+      this.timer = undefined;
       // Polling finds what a lost notification has not told.
       this.store.notify().catch((error: unknown) => this.logger.debug(`could not notify other nodes: ${String(error)}`));
     }, NOTIFY_EVERY_MS);
@@ -44,6 +43,7 @@ export class WorkSignal {
 
   close(): void {
     this.closed = true;
+    if (this.timer !== undefined) this.clock.clearTimeout(this.timer);
     this.listeners.clear();
   }
 }

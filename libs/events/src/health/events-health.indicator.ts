@@ -37,21 +37,24 @@ export class EventsHealthIndicator {
     try {
       const { handlers, total } = this.stats.snapshot();
       const { status: node, stalled } = this.node;
-      const database = await this.query(() => this.store.ping());
-      const deadLetters =
-        database.up && options.maxDeadLetters !== undefined ? await this.query(() => this.store.countDeadLetters({})) : undefined;
+      const { maxDeadLetters } = options;
+      const [database, deadLetters] = await Promise.all([
+        this.query(() => this.store.ping()),
+        maxDeadLetters === undefined ? undefined : this.query(() => this.store.countDeadLetters({})),
+      ]);
       const concerns: string[] = [];
       const { maxLag } = options;
       const maxLagMs = maxLag === undefined ? Infinity : (parseDuration(maxLag) ?? fail('maxLag', maxLag));
       if (total.health !== 'healthy') concerns.push(total.health);
       if ((total.oldestPendingMs ?? 0) > maxLagMs) concerns.push(`oldest pending delivery is ${total.oldestPendingMs} ms old`);
-      if (deadLetters?.up && deadLetters.value > (options.maxDeadLetters ?? Infinity)) concerns.push(`${deadLetters.value} dead letters`);
+      if (deadLetters?.up && deadLetters.value > (maxDeadLetters ?? Infinity)) concerns.push(`${deadLetters.value} dead letters`);
       if (node === 'paused') concerns.push('node is paused');
       const problems: string[] = [];
       if (total.health === 'unhealthy') problems.push('most handlers are failing');
       if (node === 'draining' || node === 'stopped') problems.push(`node is ${node}`);
       if (stalled) problems.push('loops are stalled');
       if (!database.up) problems.push(`database: ${database.reason}`);
+      else if (deadLetters?.up === false) problems.push(`dead letters: ${deadLetters.reason}`);
 
       const data = {
         state: total.health,

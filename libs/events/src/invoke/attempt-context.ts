@@ -19,6 +19,9 @@ export interface ContextServices {
   readonly node: number;
 }
 
+/** A moment further away fits neither a Date nor a safe integer. */
+const LONGEST_SNOOZE_MS = 2 ** 52;
+
 export class AttemptContext extends DeliveryContext {
   private readonly startedAt: number;
   private transactionUsed = false;
@@ -69,10 +72,10 @@ export class AttemptContext extends DeliveryContext {
 
   snooze(delay: Duration): never {
     const delayMs = parseDuration(delay);
-    if (delayMs === undefined) {
+    if (delayMs === undefined || delayMs > LONGEST_SNOOZE_MS) {
       throw new TypeError(`context.snooze: the delay must be a duration, but is ${inspect(delay)}`);
     }
-    throw new SnoozeError(delayMs);
+    throw new SnoozeError(Math.ceil(delayMs));
   }
 
   /** The fence, last before COMMIT: completes the delivery if this attempt still owns it, else makes the caller roll back. */

@@ -11,18 +11,13 @@ import type { Attempt } from './attempt.js';
  * be handled" are different things: the circuit breaker does not count them.
  */
 export function isFailure(error: unknown, attempt: Attempt): boolean {
-  const neutral =
-    error instanceof SnoozeError ||
-    error instanceof CircuitOpenError ||
-    error instanceof AttemptAbortedError ||
-    error instanceof LeaseLostError ||
-    error instanceof PayloadValidationError ||
-    attempt.aborted instanceof AttemptAbortedError;
-  if (neutral || isPermanent(error)) return false;
-  const { retryIf } = attempt.handler.options.retry;
+  if (error instanceof SnoozeError || error instanceof CircuitOpenError || error instanceof LeaseLostError) return false;
+  if (error instanceof AttemptAbortedError || attempt.aborted instanceof AttemptAbortedError) return false;
+  if (error instanceof PayloadValidationError) return false;
   try {
-    return retryIf?.(error, attempt.attempt) !== false;
+    return !isPermanent(error) && attempt.handler.options.retry.retryIf?.(error, attempt.attempt) !== false;
   } catch {
+    // retryIf threw, or the error is one that throws when it is looked at.
     return true;
   }
 }

@@ -14,14 +14,17 @@ export class TimeoutMiddleware implements EventMiddleware {
     private readonly onLeak: (attempt: Attempt, ended: Promise<void>) => void,
   ) {}
 
-  invoke(attempt: Attempt, next: () => Promise<void>): Promise<void> {
+  async invoke(attempt: Attempt, next: () => Promise<void>): Promise<void> {
+    // Aborted before it has begun, while its payload was read: the handler must not start.
+    if (attempt.aborted) throw attempt.aborted;
     const { name, options } = attempt.handler;
     const deadline = this.deadlines.add(options.timeoutMs, () =>
       attempt.abort(new HandlerTimeoutError(name, options.timeoutMs)),
     );
-    return new Promise((resolve, reject) => {
+    await new Promise<void>((resolve, reject) => {
       let ended = false;
-      const handler = next().finally(() => {
+      // In an async function, so that a synchronous throw takes the same way.
+      const handler = (async () => next())().finally(() => {
         ended = true;
         this.deadlines.remove(deadline);
       });

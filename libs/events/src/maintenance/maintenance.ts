@@ -15,7 +15,7 @@ const MOST_PRUNE_BATCHES = 1_000;
 
 interface Watch {
   beat: number;
-  /** Monotonic time at which this beat was first seen, moved up whenever this node could not beat itself. */
+  /** Monotonic time at which this beat was first seen. */
   since: number;
 }
 
@@ -31,7 +31,7 @@ export class Maintenance {
   private readonly watched = new Map<number, Watch>();
   private readonly names: string[] = [];
   private node = 0;
-  private beats: () => boolean = () => true;
+  private steadySince: () => number = () => Infinity;
   private stopped = false;
   private sampled: readonly HandlerBacklog[] = [];
 
@@ -53,11 +53,12 @@ export class Maintenance {
     this.node = node;
   }
 
-  /** @param beats whether this node's own heartbeat gets through. */
-  async start(node: number, beats: () => boolean): Promise<void> {
+  /** @param steadySince monotonic time since when this node itself has beaten without a break; Infinity while it does not. */
+  async start(node: number, steadySince: () => number): Promise<void> {
     this.node = node;
-    this.beats = beats;
+    this.steadySince = steadySince;
     await this.guard('rescue', () => this.rescueLocal());
+    if (this.stopped) return;
     this.every('rescue', this.options.leaseMs / 6, () => this.rescue());
     this.every('prune', PRUNE_EVERY_MS, () => this.prune());
     this.every('sample', SAMPLE_EVERY_MS, () => this.sample());
@@ -77,17 +78,20 @@ export class Maintenance {
    * after an outage of the database or a jump of a clock.
    */
   async rescue(): Promise<void> {
-    const now = this.clock.monotonic();
+    const askedAt = this.clock.monotonic();
     const nodes = await this.store.nodes();
+    const answeredAt = this.clock.monotonic();
     const others = nodes.filter(({ id }) => id !== this.node);
     for (const id of this.watched.keys()) if (!others.some((other) => other.id === id)) this.watched.delete(id);
     for (const other of others) {
       const watch = this.watched.get(other.id);
-      if (!watch || watch.beat !== other.beat || !this.beats()) {
-        this.watched.set(other.id, { beat: other.beat, since: now });
-      } else if (now - watch.since >= this.options.leaseMs) {
-        await this.bury(other, `has not beaten for ${Math.round(now - watch.since)} ms`);
+      if (watch?.beat !== other.beat) {
+        this.watched.set(other.id, { beat: other.beat, since: answeredAt });
+        continue;
       }
+      // A slow answer may be as old as the question.
+      const silentMs = askedAt - Math.max(watch.since, this.steadySince());
+      if (silentMs >= this.options.leaseMs) await this.bury(other, `has not beaten for ${Math.round(silentMs)} ms`);
     }
     const orphans = await this.store.rescueOrphans(this.clock.now());
     if (orphans > 0) this.logger.warn(`rescued ${orphans} deliveries leased to nodes that are gone`);

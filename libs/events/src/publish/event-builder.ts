@@ -38,7 +38,10 @@ export class EventBuilder {
     const text = serializePayload(payload);
     const bytes = Buffer.byteLength(text);
     if (bytes > this.options.maxPayloadBytes) {
-      throw new InvalidEventError('payload', `has ${bytes} bytes as JSON, but maxPayloadBytes is ${this.options.maxPayloadBytes}`);
+      throw new InvalidEventError(
+        'payload',
+        `has ${bytes} bytes as JSON, but maxPayloadBytes is ${this.options.maxPayloadBytes}`,
+      );
     }
     return {
       id: key('id', options.id) ?? uuidv7(),
@@ -56,20 +59,25 @@ export class EventBuilder {
 
 function key(field: string, value: unknown): string | null {
   if (value === undefined || value === null) return null;
-  if (typeof value !== 'string' || value.length === 0) throw new InvalidEventError(field, `must be a text that is not empty, but is ${inspect(value)}`);
-  if (value.length > LONGEST_KEY) throw new InvalidEventError(field, `may have ${LONGEST_KEY} characters, but has ${value.length}`);
-  if (UNSTORABLE.test(value)) throw new InvalidEventError(field, `has a NUL character or half of a surrogate pair: ${inspect(value)}`);
+  if (typeof value !== 'string' || value.length === 0)
+    throw new InvalidEventError(field, `must be a text that is not empty, but is ${inspect(value)}`);
+  if (value.length > LONGEST_KEY)
+    throw new InvalidEventError(field, `may have ${LONGEST_KEY} characters, but has ${value.length}`);
+  if (UNSTORABLE.test(value))
+    throw new InvalidEventError(field, `has a NUL character or half of a surrogate pair: ${inspect(value)}`);
   return value;
 }
 
 function priority(value: number | undefined): number | null {
   if (value === undefined) return null;
-  if (!Number.isInteger(value) || value < 0 || value > 100) throw new InvalidEventError('priority', `must be an integer from 0 to 100, but is ${inspect(value)}`);
+  if (!Number.isInteger(value) || value < 0 || value > 100)
+    throw new InvalidEventError('priority', `must be an integer from 0 to 100, but is ${inspect(value)}`);
   return value;
 }
 
 function version(value: number): number {
-  if (!Number.isInteger(value) || value < 1 || value > 2 ** 31 - 1) throw new InvalidEventError('version', `must be an integer from 1 up, but is ${inspect(value)}`);
+  if (!Number.isInteger(value) || value < 1 || value > 2 ** 31 - 1)
+    throw new InvalidEventError('version', `must be an integer from 1 up, but is ${inspect(value)}`);
   return value;
 }
 
@@ -79,7 +87,8 @@ function headers(value: Record<string, string> | undefined): string | null {
     throw new InvalidEventError('headers', `must be an object of texts, but is ${inspect(value, { depth: 0 })}`);
   }
   for (const [name, text] of Object.entries(value)) {
-    if (typeof text !== 'string') throw new InvalidEventError(`headers.${name}`, `must be a text, but is ${inspect(text)}`);
+    if (typeof text !== 'string')
+      throw new InvalidEventError(`headers.${name}`, `must be a text, but is ${inspect(text)}`);
   }
   return JSON.stringify(value);
 }
@@ -99,6 +108,10 @@ function dueAt(delay: PublishOptions['delay'], now: number): number | null {
     return ms > now ? ms : null;
   }
   const ms = parseDuration(delay);
-  if (ms === undefined || ms > 8.64e15 - now) throw new InvalidEventError('delay', `must be a duration that is not negative, or a Date, but is ${inspect(delay)}`);
+  if (ms === undefined || ms > 8.64e15 - now)
+    throw new InvalidEventError(
+      'delay',
+      `must be a duration that is not negative, or a Date, but is ${inspect(delay)}`,
+    );
   return ms > 0 ? Math.ceil(now + ms) : null;
 }

@@ -67,7 +67,16 @@ export function toFailedAttempt(failure: AttemptFailure): FailedAttempt {
   return { ...failure, at: new Date(failure.at) };
 }
 
-function toDelivery({ id, handler, state, attempts, availableAt, finishedAt, reason, failures }: DeliveryRecord): Delivery {
+function toDelivery({
+  id,
+  handler,
+  state,
+  attempts,
+  availableAt,
+  finishedAt,
+  reason,
+  failures,
+}: DeliveryRecord): Delivery {
   return {
     id: String(id),
     handler,

@@ -34,14 +34,21 @@ export class EventPublisher {
    * @throws InvalidEventError, PayloadValidationError: nothing was stored. NoTransactionError, ForeignManagerError: the
    * given manager cannot carry it.
    */
-  async publish<E extends EventInput>(event: E, payload: PublishPayload<NoInfer<E>>, options: PublishOptions = {}): Promise<PublishReceipt> {
+  async publish<E extends EventInput>(
+    event: E,
+    payload: PublishPayload<NoInfer<E>>,
+    options: PublishOptions = {},
+  ): Promise<PublishReceipt> {
     const built = await this.builder.build(event, payload, options);
     const [receipt] = await this.append([built], options.manager);
-    return receipt as PublishReceipt;
+    return receipt;
   }
 
   /** Publishes many events, all or none, in the order given; joins a transaction as `publish` does. */
-  async publishAll(events: readonly PublishRequest[], options: { manager?: EntityManager } = {}): Promise<PublishReceipt[]> {
+  async publishAll(
+    events: readonly PublishRequest[],
+    options: { manager?: EntityManager } = {},
+  ): Promise<PublishReceipt[]> {
     const built: BuiltEvent[] = [];
     for (const { event, payload, ...rest } of events) built.push(await this.builder.build(event, payload, rest));
     return built.length === 0 ? [] : this.append(built, options.manager);
@@ -63,6 +70,9 @@ export class EventPublisher {
     const events = built.map((event) => ({ ...event, deliveries: registry.deliveriesOf(event) }));
     const request = { events, registryVersion: registry.version, now: this.clock.now() };
     const result = await this.store.append(request, manager);
+    // Behind, so the processor owes these a detour, but not the next; a publisher-only node learns of new handlers by this.
+    // Before the first load a copy must stay behind: this node's own handlers are to come.
+    if (!result.fannedOut && registry.version >= 0) registry.refresh().catch(() => {});
     const committed = () => this.committed(events, result.stored, result.fannedOut);
     if (manager) this.store.afterCommit(manager, committed);
     else committed();

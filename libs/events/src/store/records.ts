@@ -132,6 +132,7 @@ export interface DeliveryRecord {
   readonly durationMs: number | null;
   /** Why it is `dead`. */
   readonly reason: DeadReason | null;
+  /** Of the attempts so far, kept when it has finished. */
   readonly failures: readonly AttemptFailure[];
 }
 

@@ -177,7 +177,6 @@ export class MemoryDatabase {
   ): void {
     this.leaveLive(row, outcome);
     row.end = { at: now, attempts, durationMs, reason: null };
-    row.failures = [];
     this.history.set(row.id, row);
   }
 

@@ -21,8 +21,8 @@ import {
   T0,
 } from './scene.js';
 
-/** The record without `durationMs` and `failures`, of which the contract says nothing for some states. */
-function outline({ durationMs: _durationMs, failures: _failures, ...rest }: DeliveryRecord) {
+/** The record without `durationMs`, of which the contract says nothing for some states. */
+function outline({ durationMs: _durationMs, ...rest }: DeliveryRecord) {
   return rest;
 }
 
@@ -37,7 +37,7 @@ export const settleCases = contractCases('settle', {
       const record = await only(store, outcome);
       const { id } = delivery;
       const expected = { id, seq: delivery.event.seq, handler: 'mail', state: outcome, attempts: 3, availableAt: null };
-      assert.deepEqual(outline(record), { ...expected, finishedAt: T0 + 9, reason: null });
+      assert.deepEqual(outline(record), { ...expected, finishedAt: T0 + 9, reason: null, failures: [] });
       assert.equal(record.durationMs, 42);
     }
     assert.deepEqual(await store.backlog(), []);
@@ -85,6 +85,10 @@ export const settleCases = contractCases('settle', {
     await settle(store, node, current, { outcome: 'dead', reason: 'exhausted', failure: failures[2] ?? null });
     const record = await only(store, 'e1');
     assert.deepEqual([record.attempts, record.failures], [3, failures]);
+    await store.redrive({ ids: [record.id] }, 1, T0 + 2);
+    await settle(store, node, await claimOne(store, node), { outcome: 'completed', attempts: 1, durationMs: 1 });
+    const { state, failures: kept } = await only(store, 'e1');
+    assert.deepEqual([state, kept], ['completed', failures]);
   },
 
   'a snooze waits and charges nothing': async ({ store }) => {
@@ -115,8 +119,8 @@ export const settleCases = contractCases('settle', {
     const { id } = delivery;
     const record = await only(store, 'e1');
     const expected = { id, seq: delivery.event.seq, handler: 'mail', state: 'dead', attempts: 1, availableAt: null };
-    assert.deepEqual(outline(record), { ...expected, finishedAt: T0 + 7, reason: 'rejected' });
-    assert.deepEqual(record.failures, [failure(1)]);
+    const end = { finishedAt: T0 + 7, reason: 'rejected', failures: [failure(1)] };
+    assert.deepEqual(outline(record), { ...expected, ...end });
     assert.deepEqual(await store.listDeadLetters({}, 10), [
       {
         id,

@@ -83,8 +83,11 @@ export class ConnectionTurns {
   async exclusive(): Promise<() => void> {
     await this.wait('exclusive');
     return () => {
-      this.exclusiveOpen = false;
-      this.giveTurns();
+      // The next turn of the event loop: the driver is synchronous, so a queue that is worked off in microtasks blocks it.
+      setImmediate(() => {
+        this.exclusiveOpen = false;
+        this.giveTurns();
+      });
     };
   }
 

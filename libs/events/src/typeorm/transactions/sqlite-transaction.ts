@@ -1,9 +1,11 @@
 import { QueryRunnerAlreadyReleasedError, type DataSource, type EntityManager, type QueryRunner } from 'typeorm';
 import type { TimerHandle } from '../../clock/clock.js';
+import { TransactionLeftOpenError } from '../../errors/transaction-left-open.error.js';
 import { TransactionTimeoutError } from '../../errors/transaction-timeout.error.js';
 import { isBusy, type NativeDatabase } from '../sqlite/native-database.js';
 import { beginImmediate, type LockWait } from './begin-immediate.js';
 import { BEGIN, CONNECTION_METHODS, methodsOf, sqliteDriver, type ConnectionMethods } from './sqlite-driver.js';
+import { TransactionStatements } from './transaction-statements.js';
 
 /**
  * One transaction of this library on a SQLite connection.
@@ -26,7 +28,7 @@ export class SqliteTransaction {
   /** Our own COMMIT or ROLLBACK is under way. */
   private finishing = false;
   private timer: TimerHandle;
-  private readonly underWay = new Set<Promise<unknown>>();
+  private readonly statements = new TransactionStatements();
   private readonly timedOut: Promise<never>;
   private timeoutError: TransactionTimeoutError | undefined;
   private rejectTimedOut: (error: TransactionTimeoutError) => void = () => {};
@@ -43,9 +45,12 @@ export class SqliteTransaction {
     this.runner = this.createRunner();
   }
 
-  /** Whether code in the transaction's async context belongs to it. When its time was up, still so until that code ends. */
+  /**
+   * Whether code in the transaction's async context belongs to it. When it was over before its code was (its time was up,
+   * or SQLite rolled it back), still so until that code ends.
+   */
   get claimsContext(): boolean {
-    return this.state !== 'over' || (this.working && this.timeoutError !== undefined);
+    return this.state !== 'over' || (this.working && (!this.finishing || this.timeoutError !== undefined));
   }
 
   /** @throws TransactionTimeoutError, at once when the time is up, even if `work` goes on. */
@@ -56,9 +61,10 @@ export class SqliteTransaction {
   private async execute<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
     try {
       await this.runner.startTransaction();
-      const result = await work(this.runner.manager);
+      const result = await this.statements.ofWork(() => work(this.runner.manager));
       this.finishing = true;
       await this.runner.commitTransaction();
+      if (!this.statements.committed) throw new TransactionLeftOpenError();
       return result;
     } catch (error) {
       this.finishing = true;
@@ -103,14 +109,9 @@ export class SqliteTransaction {
 
   private async query([sql]: readonly unknown[], run: () => Promise<unknown>): Promise<unknown> {
     if (sql === BEGIN) return this.begin();
-    // What the work has left running belongs to the transaction: it must not slip out behind its end.
-    if (sql === 'COMMIT' || sql === 'ROLLBACK') await Promise.allSettled(this.underWay);
-    const statement = run();
-    this.underWay.add(statement);
     try {
-      return await statement;
+      return await this.statements.run(sql, run);
     } finally {
-      this.underWay.delete(statement);
       if (this.state === 'open' && !this.handle().inTransaction) this.end();
     }
   }

@@ -1,13 +1,16 @@
-import { DataSource, type DataSourceOptions, type EntityManager } from 'typeorm';
+import { DataSource, type DataSourceOptions, type EntityManager, type QueryRunner } from 'typeorm';
 import type { Clock } from '../../clock/clock.js';
 import { ForeignManagerError } from '../../errors/foreign-manager.error.js';
 import { NoTransactionError } from '../../errors/no-transaction.error.js';
+import { TransactionLeftOpenError } from '../../errors/transaction-left-open.error.js';
 import type { Transactions } from '../../store/transactions.js';
 import { describeDatabase } from '../describe-database.js';
 import { CommitWatch } from './commit-watch.js';
 import { isSameDatabase } from './database-identity.js';
 import { Semaphore } from './semaphore.js';
 import { attachTo, type SharedConnection } from './shared-connection.js';
+import { methodsOf } from './sqlite-driver.js';
+import { TransactionStatements } from './transaction-statements.js';
 
 export interface TransactionsOptions {
   /** How long one may hold a SQLite file, and how long it waits for another process that does. Milliseconds. */
@@ -72,18 +75,45 @@ export class TypeOrmTransactions implements Transactions {
 
   private async pooled<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
     const runner = this.dataSource.createQueryRunner();
+    const statements = new TransactionStatements();
+    const { query } = methodsOf(runner);
+    methodsOf(runner).query = (...args) => statements.run(args[0], () => query.apply(runner, args));
     try {
       await runner.startTransaction();
-      const result = await work(runner.manager);
+      const result = await statements.ofWork(() => work(runner.manager));
+      if (statements.failure !== undefined) await checkGoesOn(runner, statements.failure);
       await runner.commitTransaction();
+      if (!statements.committed) throw new TransactionLeftOpenError();
       return result;
     } catch (error) {
-      // The server may have ended it already, or be gone; the first error says why.
-      if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => {});
+      await rollBack(runner);
       throw error;
     } finally {
       await runner.release();
     }
+  }
+}
+
+/**
+ * PostgreSQL answers the COMMIT of a transaction in which a statement has failed with a silent rollback: work that has
+ * swallowed the error would be told that it was committed.
+ * @throws `failure`, if the transaction cannot go on after it.
+ */
+async function checkGoesOn(runner: QueryRunner, failure: unknown): Promise<void> {
+  try {
+    await runner.query('SELECT 1');
+  } catch {
+    throw failure;
+  }
+}
+
+/** A connection must not go back to its pool with a transaction open, whatever was nested or subscribers made of it. */
+async function rollBack(runner: QueryRunner): Promise<void> {
+  try {
+    while (runner.isTransactionActive) await runner.rollbackTransaction();
+  } catch {
+    // The server may have ended it already, or be gone; the error that made it roll back says why.
+    if (runner.isTransactionActive) await runner.query('ROLLBACK').catch(() => {});
   }
 }
 
