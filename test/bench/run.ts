@@ -7,7 +7,14 @@ import { Injectable, Module, type DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Client } from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
-import { EventPublisher, EventsModule, EventsNode, EventsStats, OnEvent, type EventsModuleOptions } from '../../libs/events/src/index.js';
+import {
+  EventPublisher,
+  EventsModule,
+  EventsNode,
+  EventsStats,
+  OnEvent,
+  type EventsModuleOptions,
+} from '../../libs/events/src/index.js';
 
 /**
  * Measures publish and drain with a handler that does nothing: history kept, default policies on, one outcome per
@@ -58,7 +65,11 @@ class BenchModule {
   }
 }
 
-async function measure(db: string, options: EventsModuleOptions, count: (table: string) => Promise<number>): Promise<Figures> {
+async function measure(
+  db: string,
+  options: EventsModuleOptions,
+  count: (table: string) => Promise<number>,
+): Promise<Figures> {
   runs = 0;
   const app = await NestFactory.createApplicationContext(BenchModule.with(options), { logger: ['warn', 'error'] });
   const publisher = app.get(EventPublisher);
@@ -94,7 +105,8 @@ async function measure(db: string, options: EventsModuleOptions, count: (table: 
   latencies.sort((a, b) => a - b);
   await until(async () => (await count('delivery')) === 0);
   const stats = app.get(EventsStats).snapshot().total;
-  const exact = runs === total + 200 && stats.completed === runs && (db === 'memory' || (await count('completion')) === runs);
+  const exact =
+    runs === total + 200 && stats.completed === runs && (db === 'memory' || (await count('completion')) === runs);
   await app.close();
   return {
     db,
@@ -127,7 +139,10 @@ function round(ms: number): number {
 }
 
 /** Counts rows on a connection of its own. */
-async function withCounter<T>(dataSource: DataSourceOptions, use: (count: (table: string) => Promise<number>) => Promise<T>): Promise<T> {
+async function withCounter<T>(
+  dataSource: DataSourceOptions,
+  use: (count: (table: string) => Promise<number>) => Promise<T>,
+): Promise<T> {
   const counter = new DataSource(dataSource);
   await counter.initialize();
   try {

@@ -27,7 +27,11 @@ describe('retries', () => {
     const startedAt: number[] = [];
     @Injectable()
     class Failing {
-      @OnEvent('a.b', { name: 'failing', circuit: false, retry: { maxAttempts: 5, backoff, jitter: 'none', maxDelay: '1h' } })
+      @OnEvent('a.b', {
+        name: 'failing',
+        circuit: false,
+        retry: { maxAttempts: 5, backoff, jitter: 'none', maxDelay: '1h' },
+      })
       run(_event: EventMessage, context: DeliveryContext): void {
         startedAt.push(clock.now());
         throw new Error(`attempt ${context.attempt} of ${context.maxAttempts}`);
@@ -120,7 +124,14 @@ describe('retries', () => {
     ['a text', 'just a text'],
     ['null', null],
     ['undefined', undefined],
-    ['an error that cannot be read', new Proxy(new Error('x'), { get: () => { throw new Error('no'); } })],
+    [
+      'an error that cannot be read',
+      new Proxy(new Error('x'), {
+        get: () => {
+          throw new Error('no');
+        },
+      }),
+    ],
   ])('follow %s that was thrown as they follow an error', async (_, thrown) => {
     let runs = 0;
     @Injectable()
@@ -128,14 +139,16 @@ describe('retries', () => {
       @OnEvent('a.b', { retry: { maxAttempts: 2, initialDelay: 10, jitter: 'none' } })
       async run(): Promise<void> {
         runs++;
-        await Promise.reject(thrown as Error);
+        throw thrown;
       }
     }
     const { app, clock } = await manualApp([Throwing]);
     const { id } = await app.get(EventPublisher).publish('a.b', {});
     await clock.advance(10);
     expect(runs).toBe(2);
-    expect(await app.get(EventInbox).deliveries(id)).toMatchObject([{ state: 'dead', reason: 'exhausted', attempts: 2 }]);
+    expect(await app.get(EventInbox).deliveries(id)).toMatchObject([
+      { state: 'dead', reason: 'exhausted', attempts: 2 },
+    ]);
     expect(app.get(EventsStats).snapshot().total).toMatchObject({ inFlight: 0, failed: 2, retried: 1, dead: 1 });
   });
 });
@@ -233,7 +246,12 @@ describe('timeouts', () => {
     const ends: (() => void)[] = [];
     @Injectable()
     class Hanging {
-      @OnEvent('a.b', { name: 'hanging', timeout: '10s', concurrency: 1, retry: { initialDelay: 100, jitter: 'none', maxAttempts: 3 } })
+      @OnEvent('a.b', {
+        name: 'hanging',
+        timeout: '10s',
+        concurrency: 1,
+        retry: { initialDelay: 100, jitter: 'none', maxAttempts: 3 },
+      })
       async run(_event: EventMessage, { signal }: DeliveryContext): Promise<void> {
         signal.addEventListener('abort', () => reasons.push(signal.reason));
         await new Promise<void>((resolve) => ends.push(resolve));
@@ -286,7 +304,9 @@ describe('the circuit breaker', () => {
     }
     const { app, clock } = await manualApp([Flaky]);
     const circuit = () => app.get(EventsStats).snapshot().handlers['flaky'].circuit;
-    const receipts = await app.get(EventPublisher).publishAll(Array.from({ length: 20 }, () => ({ event: 'a.b', payload: {} })));
+    const receipts = await app
+      .get(EventPublisher)
+      .publishAll(Array.from({ length: 20 }, () => ({ event: 'a.b', payload: {} })));
     await clock.advance(0);
     expect(circuit()).toBe('open');
     expect(runs).toBe(4);
@@ -310,7 +330,11 @@ describe('the circuit breaker', () => {
       ends.shift()?.();
       await clock.advance(0);
     }
-    expect(app.get(EventsStats).snapshot().handlers['flaky']).toMatchObject({ completed: 16, failed: 4, circuitOpened: 1 });
+    expect(app.get(EventsStats).snapshot().handlers['flaky']).toMatchObject({
+      completed: 16,
+      failed: 4,
+      circuitOpened: 1,
+    });
   });
 
   it('does not count a PermanentError', async () => {

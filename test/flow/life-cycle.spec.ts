@@ -41,7 +41,10 @@ class UsesClient {
 @Module({ providers: [Client, UsesClient], exports: [UsesClient] })
 class FeatureModule {}
 
-async function withDatabase<T>(kind: DatabaseKind, use: (dataSource: NonNullable<EventsModuleOptions['dataSource']>) => Promise<T>): Promise<T> {
+async function withDatabase<T>(
+  kind: DatabaseKind,
+  use: (dataSource: NonNullable<EventsModuleOptions['dataSource']>) => Promise<T>,
+): Promise<T> {
   const database = await kind.create();
   try {
     return await use(database.options);
@@ -62,7 +65,9 @@ describe.each(databaseKinds)('handlers and the clients of their modules, on $nam
       // Deliveries wait from an earlier run, so handlers start as soon as the loops do.
       const first = await (await boot()).init();
       await first.get(EventsNode).pause();
-      await first.get(EventPublisher).publishAll(Array.from({ length: 40 }, () => ({ event: 'client.needed', payload: {} })));
+      await first
+        .get(EventPublisher)
+        .publishAll(Array.from({ length: 40 }, () => ({ event: 'client.needed', payload: {} })));
       await first.close();
 
       const second = await boot();
@@ -130,7 +135,9 @@ describe('an application with schedules of its own', () => {
       const beats = new Set<number>();
       const closing = module.close();
       const watch = setInterval(() => {
-        void watcher.query<{ beat: number }[]>('select beat from event_node').then((rows) => rows.forEach(({ beat }) => beats.add(beat)));
+        void watcher
+          .query<{ beat: number }[]>('select beat from event_node')
+          .then((rows) => rows.forEach(({ beat }) => beats.add(beat)));
       }, 50);
       await closing;
       clearInterval(watch);
@@ -161,7 +168,10 @@ describe('a publish in onModuleInit', () => {
       }
     }
     await withDatabase(sqliteKind, async (dataSource) => {
-      const module = await Test.createTestingModule({ imports: [EventsModule.forRoot({ dataSource })], providers: [Early] }).compile();
+      const module = await Test.createTestingModule({
+        imports: [EventsModule.forRoot({ dataSource })],
+        providers: [Early],
+      }).compile();
       await module.init();
       await expect.poll(() => module.get(Early).seen, { timeout: 5_000 }).toBe(1);
       await module.close();

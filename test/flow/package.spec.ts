@@ -96,7 +96,9 @@ describe('the packed library', () => {
     const { stdout, stderr } = await run(process.execPath, ['main.js'], { cwd: app });
     expect(JSON.parse(stdout)).toEqual([['payment.paid', 5, 1]]);
     // Node 20 says once that require() of ESM is experimental; nothing else may be said.
-    expect(stderr.split('\n').filter((line) => line !== '' && !/ExperimentalWarning|--trace-warnings/.test(line))).toEqual([]);
+    expect(
+      stderr.split('\n').filter((line) => line !== '' && !/ExperimentalWarning|--trace-warnings/.test(line)),
+    ).toEqual([]);
   });
 
   it('carries its types, and no tests', async () => {

@@ -4,6 +4,7 @@
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataSource, EntityManager } from 'typeorm';
@@ -118,12 +119,21 @@ async function expectExact(writers: readonly Writer[], results: readonly Promise
   expect(await orderNames(app)).toEqual(kept.toSorted());
 }
 
+/** How long this thread was ready to run while others had the processors; that is the machine's doing. 0 where nobody counts it. */
+function waitedForCpuMs(): number {
+  try {
+    return Number(readFileSync('/proc/thread-self/schedstat', 'utf8').split(' ')[1]) / 1e6;
+  } catch {
+    return 0;
+  }
+}
+
 /** Runs `work` and answers the longest time in which the event loop did not turn. */
 async function longestBlock(work: () => Promise<void>): Promise<number> {
   let longest = 0;
-  let last = performance.now();
+  let last = performance.now() - waitedForCpuMs();
   const tick = () => {
-    const now = performance.now();
+    const now = performance.now() - waitedForCpuMs();
     longest = Math.max(longest, now - last - TICK_MS);
     last = now;
   };

@@ -23,7 +23,9 @@ describe.each(databaseKinds)('two nodes on one $name database', (kind) => {
     const config = { dataSource: work.options, events: { pollInterval: '50ms' as const }, handlerMs: 2 };
     // Both start at once on an empty database: their migrations must not collide either.
     workers = await Promise.all([WorkerProcess.start(config), WorkerProcess.start(config)]);
-    await Promise.all(workers.map((worker, index) => worker.publish((index * DELIVERIES) / 2, ((index + 1) * DELIVERIES) / 2)));
+    await Promise.all(
+      workers.map((worker, index) => worker.publish((index * DELIVERIES) / 2, ((index + 1) * DELIVERIES) / 2)),
+    );
     await work.until('event_delivery', (count) => count === 0);
 
     expect(await work.count('event_completion')).toBe(DELIVERIES);

@@ -36,7 +36,9 @@ describe.each(databaseKinds)('SIGTERM with 50 running handlers, on $name', (kind
     expect(end.tookMs).toBeLessThan(2_500);
     const done = await work.count('event_completion');
     expect(done).toBe(await work.count('runs'));
-    expect(await work.count('event_delivery where lease_node is null and attempts = 0 and crashes = 0')).toBe(2 * RUNNING - done);
+    expect(await work.count('event_delivery where lease_node is null and attempts = 0 and crashes = 0')).toBe(
+      2 * RUNNING - done,
+    );
     expect(await work.count('event_node')).toBe(0);
   });
 
@@ -45,7 +47,9 @@ describe.each(databaseKinds)('SIGTERM with 50 running handlers, on $name', (kind
     const end = await worker.kill('SIGTERM');
     expect(end.tookMs).toBeGreaterThanOrEqual(1_900);
     expect(end.tookMs).toBeLessThan(4_000);
-    expect(await work.count('event_delivery where lease_node is null and attempts = 0 and crashes = 0')).toBe(2 * RUNNING);
+    expect(await work.count('event_delivery where lease_node is null and attempts = 0 and crashes = 0')).toBe(
+      2 * RUNNING,
+    );
     expect(await work.count('event_completion')).toBe(0);
   });
 
@@ -53,7 +57,9 @@ describe.each(databaseKinds)('SIGTERM with 50 running handlers, on $name', (kind
     await startBusy(60_000, true);
     const end = await worker.kill('SIGTERM');
     expect(end.tookMs).toBeLessThan(4_000);
-    expect(await work.count('event_delivery where lease_node is null and attempts = 0 and crashes = 0')).toBe(2 * RUNNING);
+    expect(await work.count('event_delivery where lease_node is null and attempts = 0 and crashes = 0')).toBe(
+      2 * RUNNING,
+    );
   });
 
   it('leaves no open handle: after app.close() the process ends by itself', async () => {

@@ -11,7 +11,10 @@ export interface ManualApp {
 
 const opened: ManualApp[] = [];
 
-export async function manualApp(handlers: Type[], options: Omit<EventsModuleOptions, 'store' | 'dataSource'> = {}): Promise<ManualApp> {
+export async function manualApp(
+  handlers: Type[],
+  options: Omit<EventsModuleOptions, 'store' | 'dataSource'> = {},
+): Promise<ManualApp> {
   const clock = new ManualClock();
   const app = await Test.createTestingModule({
     imports: [EventsModule.forRoot({ store: 'memory', ...options })],

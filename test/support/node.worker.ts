@@ -55,11 +55,18 @@ class Work {
   async run(event: EventMessage<{ n: number }>, context: DeliveryContext): Promise<void> {
     if (config.record === false) return;
     const { n } = event.payload;
-    await dataSource.query(`insert into runs (n, pid, attempt) values (${placeholders.join(', ')})`, [n, process.pid, context.attempt]);
+    await dataSource.query(`insert into runs (n, pid, attempt) values (${placeholders.join(', ')})`, [
+      n,
+      process.pid,
+      context.attempt,
+    ]);
     if (handlerMs > 0) await sleep(handlerMs, undefined, ignoreSignal ? {} : { signal: context.signal });
     if (config.effects) {
       await context.transaction(async (manager) => {
-        await manager.query(`insert into effects (n, pid) values (${placeholders.slice(0, 2).join(', ')})`, [n, process.pid]);
+        await manager.query(`insert into effects (n, pid) values (${placeholders.slice(0, 2).join(', ')})`, [
+          n,
+          process.pid,
+        ]);
       });
     }
   }
@@ -75,7 +82,9 @@ function send(message: WorkerMessage): void {
 async function publish(publisher: EventPublisher, from: number, to: number): Promise<void> {
   for (let start = from; start < to; start += 500) {
     const count = Math.min(500, to - start);
-    await publisher.publishAll(Array.from({ length: count }, (_, i) => ({ event: 'work.done', payload: { n: start + i } })));
+    await publisher.publishAll(
+      Array.from({ length: count }, (_, i) => ({ event: 'work.done', payload: { n: start + i } })),
+    );
   }
 }
 

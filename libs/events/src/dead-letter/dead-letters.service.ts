@@ -81,7 +81,9 @@ export class DeadLetters {
     const query = toStrictQuery(which);
     // Letters that die again while this runs are left alone: each is taken once.
     const until = query.until ?? this.clock.now() + 1;
-    const count = await inBatches(options.limit, (limit) => this.store.redrive({ ...query, until }, limit, this.clock.now()));
+    const count = await inBatches(options.limit, (limit) =>
+      this.store.redrive({ ...query, until }, limit, this.clock.now()),
+    );
     if (count > 0) this.signal.raise({ dueAt: 0 });
     return count;
   }
@@ -116,7 +118,8 @@ function toStrictQuery(which: DeadLetterFilter | string): DeadLetterQuery {
 
 function toQuery(filter: DeadLetterFilter): DeadLetterQuery {
   for (const name of Object.keys(filter)) {
-    if (!FILTER_NAMES.includes(name)) throw new TypeError(`unknown dead letter filter ${inspect(name)}; known are ${FILTER_NAMES.join(', ')}`);
+    if (!FILTER_NAMES.includes(name))
+      throw new TypeError(`unknown dead letter filter ${inspect(name)}; known are ${FILTER_NAMES.join(', ')}`);
   }
   const { all: _all, since, until, ...same } = filter;
   return { ...same, ...(since && { since: since.getTime() }), ...(until && { until: until.getTime() }) };

@@ -51,7 +51,9 @@ export class ClusterRegistry {
   private subscribersOf(type: string): readonly RegisteredHandler[] {
     let found = this.byType.get(type);
     if (!found) {
-      found = this.subscribers.filter(({ patterns }) => patterns.some((p) => p.matches(type))).map(({ handler }) => handler);
+      found = this.subscribers
+        .filter(({ patterns }) => patterns.some((p) => p.matches(type)))
+        .map(({ handler }) => handler);
       if (this.byType.size >= MOST_REMEMBERED_TYPES) this.byType.clear();
       this.byType.set(type, found);
     }
@@ -60,7 +62,10 @@ export class ClusterRegistry {
 
   private async load(): Promise<void> {
     const snapshot = await this.store.loadRegistry();
-    this.subscribers = snapshot.handlers.map((handler) => ({ handler, patterns: handler.patterns.map(compilePattern) }));
+    this.subscribers = snapshot.handlers.map((handler) => ({
+      handler,
+      patterns: handler.patterns.map(compilePattern),
+    }));
     this.byType.clear();
     this.snapshot = snapshot;
   }

@@ -10,7 +10,14 @@ import { noteRest, planClaim } from './claim-planner.js';
 import { HandlerSlot } from './handler-slot.js';
 
 const clock = new ManualClock();
-const retry = { maxAttempts: 5, backoff: 'fixed', initialDelayMs: 1, maxDelayMs: 1, jitter: 'none', retryIf: undefined } as const;
+const retry = {
+  maxAttempts: 5,
+  backoff: 'fixed',
+  initialDelayMs: 1,
+  maxDelayMs: 1,
+  jitter: 'none',
+  retryIf: undefined,
+} as const;
 const circuit = {
   failureThreshold: 1,
   failureRate: 0.1,
@@ -35,7 +42,8 @@ function slot(name: string, { concurrency = 10, running = 0, held = 0, meanMs, b
   const made = new HandlerSlot(definition, new RetryPolicy(retry, Math.random), breaker, new HandlerActivity(clock));
   made.running = running;
   if (meanMs !== undefined) made.measure(meanMs);
-  for (let id = 1; id <= held; id++) made.enqueue({ delivery: delivery(name, id), event: new DeliveredEvent(event), node: 1 });
+  for (let id = 1; id <= held; id++)
+    made.enqueue({ delivery: delivery(name, id), event: new DeliveredEvent(event), node: 1 });
   return made;
 }
 
@@ -60,7 +68,11 @@ const limits = { concurrency: 100, batchSize: 500, running: 0 };
 
 describe('a plan', () => {
   it('asks for what can start at once while it is not known how quick a handler is', () => {
-    const slots = [slot('a', { concurrency: 3 }), slot('b', { concurrency: 5, running: 4 }), slot('c', { concurrency: 2, running: 2 })];
+    const slots = [
+      slot('a', { concurrency: 3 }),
+      slot('b', { concurrency: 5, running: 4 }),
+      slot('c', { concurrency: 2, running: 2 }),
+    ];
     expect(planClaim(slots, { ...limits, running: 6 })).toEqual({
       wants: [
         { handler: 'a', limit: 3 },
@@ -83,20 +95,33 @@ describe('a plan', () => {
   });
 
   it('asks ahead for quick handlers, 50 ms of their work, and for whole batches at most', () => {
-    expect(planClaim([slot('a', { meanMs: 10 })], limits)).toEqual({ wants: [{ handler: 'a', limit: 60 }], limit: 150 });
-    expect(planClaim([slot('a', { meanMs: 0 })], limits)).toEqual({ wants: [{ handler: 'a', limit: 500 }], limit: 500 });
-    expect(planClaim([slot('a', { meanMs: 501 })], limits)).toEqual({ wants: [{ handler: 'a', limit: 10 }], limit: 100 });
+    expect(planClaim([slot('a', { meanMs: 10 })], limits)).toEqual({
+      wants: [{ handler: 'a', limit: 60 }],
+      limit: 150,
+    });
+    expect(planClaim([slot('a', { meanMs: 0 })], limits)).toEqual({
+      wants: [{ handler: 'a', limit: 500 }],
+      limit: 500,
+    });
+    expect(planClaim([slot('a', { meanMs: 501 })], limits)).toEqual({
+      wants: [{ handler: 'a', limit: 10 }],
+      limit: 100,
+    });
   });
 
   it('asks again only when half of what is held is done, so claims stay large', () => {
-    const busy = (held: number) => planClaim([slot('a', { meanMs: 10, running: 10, held })], { ...limits, running: 10 }).wants;
+    const busy = (held: number) =>
+      planClaim([slot('a', { meanMs: 10, running: 10, held })], { ...limits, running: 10 }).wants;
     expect(busy(26)).toEqual([]);
     expect(busy(25)).toEqual([{ handler: 'a', limit: 25 }]);
   });
 
   it('leaves the others their room when a handler holds much and has become slow', () => {
     const slow = slot('slow', { running: 10, held: 490, meanMs: 30_000 });
-    expect(planClaim([slow, slot('b')], { ...limits, running: 10 })).toEqual({ wants: [{ handler: 'b', limit: 10 }], limit: 90 });
+    expect(planClaim([slow, slot('b')], { ...limits, running: 10 })).toEqual({
+      wants: [{ handler: 'b', limit: 10 }],
+      limit: 90,
+    });
   });
 
   it('asks nothing for an open circuit, and as many trials as it may have for a half-open one', async () => {
@@ -135,7 +160,13 @@ describe('after a claim', () => {
 describe('a handler’s queue', () => {
   it('is in order of priority, then of age, whatever the order of claims', () => {
     const queue = slot('a');
-    for (const [id, priority] of [[4, 50], [2, 50], [9, 10], [3, 90], [1, 50]] as const) {
+    for (const [id, priority] of [
+      [4, 50],
+      [2, 50],
+      [9, 10],
+      [3, 90],
+      [1, 50],
+    ] as const) {
       queue.enqueue({ delivery: { ...delivery('a', id), priority }, event: new DeliveredEvent(event), node: 1 });
     }
     expect(queue.queue.map(({ delivery: { id } }) => id)).toEqual([9, 1, 2, 4, 3]);

@@ -132,7 +132,8 @@ export class DeliveryRunner {
       case 'completed':
       case 'written':
         activity.record(false);
-        if (thrown !== undefined) this.logger.error(`${what}: error after its transaction had committed`, stackOf(thrown));
+        if (thrown !== undefined)
+          this.logger.error(`${what}: error after its transaction had committed`, stackOf(thrown));
         break;
       case 'retry':
         activity.record(true);
@@ -160,7 +161,9 @@ export class DeliveryRunner {
     const activity = this.activity.of(attempt.handler.name);
     activity.leaked++;
     const what = `${attempt.handler.name}, delivery ${attempt.delivery.id}`;
-    this.logger.warn(`${what}: goes on although its signal was aborted (${attempt.aborted?.message}); it no longer counts`);
+    this.logger.warn(
+      `${what}: goes on although its signal was aborted (${attempt.aborted?.message}); it no longer counts`,
+    );
     const end = () => activity.leaked--;
     ended.then(end, end);
   }

@@ -77,7 +77,8 @@ export class EventsNode {
       this.executor.prepare(
         this.handlers.all(),
         () => this.loops.wakeExecutor(),
-        () => void this.reenroll().catch((error: unknown) => this.logger.error('could not register anew', String(error))),
+        () =>
+          void this.reenroll().catch((error: unknown) => this.logger.error('could not register anew', String(error))),
       );
       await this.register();
       this.warnOfAbsentHandlers();
@@ -122,7 +123,9 @@ export class EventsNode {
     this.current = 'draining';
     this.maintenance.stop();
     if (enrolled && !(await this.inTime(this.finish()))) {
-      this.logger.error('the database did not answer for a whole lease: what could not be written is rescued by others');
+      this.logger.error(
+        'the database did not answer for a whole lease: what could not be written is rescued by others',
+      );
       this.executor.close();
       void this.heartbeat.stop();
     }
@@ -203,7 +206,9 @@ export class EventsNode {
   private warnOfAbsentHandlers(): void {
     const absent = this.registry.handlers.map(({ name }) => name).filter((name) => !this.handlers.get(name));
     if (absent.length > 0) {
-      this.logger.warn(`handlers known to the cluster but not to this node (their deliveries wait for a node that has them): ${absent.join(', ')}`);
+      this.logger.warn(
+        `handlers known to the cluster but not to this node (their deliveries wait for a node that has them): ${absent.join(', ')}`,
+      );
     }
   }
 }

@@ -84,7 +84,10 @@ export class Heartbeat {
 
   private async beat(): Promise<void> {
     const { store, clock, logger, leases, onLost, onEvicted, onUnconfirmed, leaseMs } = this.options;
-    const giveUp = clock.setTimeout(() => this.check(), Math.max(1, this.patienceMs - (clock.monotonic() - this.confirmedAt)));
+    const giveUp = clock.setTimeout(
+      () => this.check(),
+      Math.max(1, this.patienceMs - (clock.monotonic() - this.confirmedAt)),
+    );
     try {
       const sentAt = clock.monotonic();
       const { node } = this;
@@ -102,7 +105,8 @@ export class Heartbeat {
       this.failures = 0;
     } catch (error) {
       this.failures++;
-      if (this.failures === 1) logger.error(`heartbeat failed (lease ${leaseMs} ms)`, error instanceof Error ? error.stack : String(error));
+      if (this.failures === 1)
+        logger.error(`heartbeat failed (lease ${leaseMs} ms)`, error instanceof Error ? error.stack : String(error));
       if (clock.monotonic() - this.confirmedAt >= this.patienceMs && !this.unconfirmed) {
         this.unconfirmed = true;
         onUnconfirmed();

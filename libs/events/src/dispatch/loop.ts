@@ -86,7 +86,8 @@ export class Loop {
       return full;
     } catch (error) {
       this.failures++;
-      if (this.failures === 1) logger.error(`${name} failed and will try again`, error instanceof Error ? error.stack : String(error));
+      if (this.failures === 1)
+        logger.error(`${name} failed and will try again`, error instanceof Error ? error.stack : String(error));
       return false;
     } finally {
       this.lastTurnAt = clock.monotonic();

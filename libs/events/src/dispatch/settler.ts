@@ -99,7 +99,7 @@ export class Settler {
   private async write(batch: readonly Pending[]): Promise<boolean[]> {
     const { store, clock, logger } = this.options;
     const settlements = batch.map(({ settlement }) => settlement);
-    for (let failures = 0; ; ) {
+    for (let failures = 0; ;) {
       try {
         const written = await store.settle(batch[0]?.node ?? 0, settlements, clock.now());
         if (failures > 0) logger.log(`outcomes are written again after ${failures} failures`);

@@ -14,7 +14,12 @@ function setUp() {
     if (answer instanceof Error) throw answer;
     return answer;
   };
-  const stager = new Stager({ store: { stage } as Partial<EventStore> as EventStore, clock, batchSize: 2, pollIntervalMs: 1_000 });
+  const stager = new Stager({
+    store: { stage } as Partial<EventStore> as EventStore,
+    clock,
+    batchSize: 2,
+    pollIntervalMs: 1_000,
+  });
   return { clock, asked, answers, stager };
 }
 

@@ -36,7 +36,11 @@ export class WorkLoops {
       this.processing = this.executing = this.loop('scheduler', turn, idleMs);
       this.loops = [this.executing];
     } else {
-      this.processing = this.loop('processor', () => processor.turn(), () => Math.round(options.pollIntervalMs * (1 + Math.random() * 0.2)));
+      this.processing = this.loop(
+        'processor',
+        () => processor.turn(),
+        () => Math.round(options.pollIntervalMs * (1 + Math.random() * 0.2)),
+      );
       this.executing = this.loop('executor', () => executor.turn(), idleMs);
       this.loops = [this.processing, this.executing];
     }

@@ -37,7 +37,9 @@ export class WorkSignal {
     this.timer = this.clock.setTimeout(() => {
       this.timer = undefined;
       // Polling finds what a lost notification has not told.
-      this.store.notify().catch((error: unknown) => this.logger.debug(`could not notify other nodes: ${String(error)}`));
+      this.store
+        .notify()
+        .catch((error: unknown) => this.logger.debug(`could not notify other nodes: ${String(error)}`));
     }, NOTIFY_EVERY_MS);
   }
 

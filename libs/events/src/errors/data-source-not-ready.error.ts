@@ -5,6 +5,8 @@ export class DataSourceNotReadyError extends EventsError {
   readonly code = 'EVENTS_DATA_SOURCE_NOT_READY';
 
   constructor(readonly database: string) {
-    super(`the DataSource of ${database} is not initialized; await dataSource.initialize() first, or give its injection token`);
+    super(
+      `the DataSource of ${database} is not initialized; await dataSource.initialize() first, or give its injection token`,
+    );
   }
 }

@@ -13,6 +13,8 @@ export class InvalidOptionError extends EventsError {
     readonly value: unknown,
     expected: string,
   ) {
-    super(`${place}: option "${option}" must be ${expected}, but is ${inspect(value, { depth: 1, breakLength: Infinity })}`);
+    super(
+      `${place}: option "${option}" must be ${expected}, but is ${inspect(value, { depth: 1, breakLength: Infinity })}`,
+    );
   }
 }

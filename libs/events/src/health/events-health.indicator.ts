@@ -32,7 +32,10 @@ export class EventsHealthIndicator {
     private readonly clock: Clock,
   ) {}
 
-  async isHealthy<const Key extends string>(key: Key, options: EventsHealthOptions = {}): Promise<HealthIndicatorResult<Key>> {
+  async isHealthy<const Key extends string>(
+    key: Key,
+    options: EventsHealthOptions = {},
+  ): Promise<HealthIndicatorResult<Key>> {
     const indicator = this.indicators.check(key);
     try {
       const { handlers, total } = this.stats.snapshot();
@@ -46,8 +49,10 @@ export class EventsHealthIndicator {
       const { maxLag } = options;
       const maxLagMs = maxLag === undefined ? Infinity : (parseDuration(maxLag) ?? fail('maxLag', maxLag));
       if (total.health !== 'healthy') concerns.push(total.health);
-      if ((total.oldestPendingMs ?? 0) > maxLagMs) concerns.push(`oldest pending delivery is ${total.oldestPendingMs} ms old`);
-      if (deadLetters?.up && deadLetters.value > (maxDeadLetters ?? Infinity)) concerns.push(`${deadLetters.value} dead letters`);
+      if ((total.oldestPendingMs ?? 0) > maxLagMs)
+        concerns.push(`oldest pending delivery is ${total.oldestPendingMs} ms old`);
+      if (deadLetters?.up && deadLetters.value > (maxDeadLetters ?? Infinity))
+        concerns.push(`${deadLetters.value} dead letters`);
       if (node === 'paused') concerns.push('node is paused');
       const problems: string[] = [];
       if (total.health === 'unhealthy') problems.push('most handlers are failing');
@@ -60,7 +65,9 @@ export class EventsHealthIndicator {
         state: total.health,
         node,
         ...(problems.length + concerns.length > 0 && { message: [...problems, ...concerns].join('; ') }),
-        handlers: Object.fromEntries(Object.entries(handlers).map(([name, { health: state, circuit }]) => [name, { state, circuit }])),
+        handlers: Object.fromEntries(
+          Object.entries(handlers).map(([name, { health: state, circuit }]) => [name, { state, circuit }]),
+        ),
       };
       if (problems.length > 0) return indicator.down(data);
       return concerns.length > 0 ? indicator.degraded(data) : indicator.up(data);

@@ -43,7 +43,9 @@ describe('the invoker chain', () => {
   it('ends where a link refuses', async () => {
     const seen: string[] = [];
     const refuse: EventMiddleware = { invoke: () => Promise.reject(new Error('refused')) };
-    await expect(compose([link('outer', seen), refuse, link('inner', seen)], async () => {})(invocation)).rejects.toThrow('refused');
+    await expect(
+      compose([link('outer', seen), refuse, link('inner', seen)], async () => {})(invocation),
+    ).rejects.toThrow('refused');
     expect(seen).toEqual(['> outer', '! outer']);
   });
 

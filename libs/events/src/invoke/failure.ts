@@ -11,7 +11,8 @@ import type { Attempt } from './attempt.js';
  * be handled" are different things: the circuit breaker does not count them.
  */
 export function isFailure(error: unknown, attempt: Attempt): boolean {
-  if (error instanceof SnoozeError || error instanceof CircuitOpenError || error instanceof LeaseLostError) return false;
+  if (error instanceof SnoozeError || error instanceof CircuitOpenError || error instanceof LeaseLostError)
+    return false;
   if (error instanceof AttemptAbortedError || attempt.aborted instanceof AttemptAbortedError) return false;
   if (error instanceof PayloadValidationError) return false;
   try {

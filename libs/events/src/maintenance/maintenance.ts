@@ -112,7 +112,11 @@ export class Maintenance {
     const { completedMs, deadMs } = this.options.retention;
     let rows = 0;
     for (let batch = 0; batch < MOST_PRUNE_BATCHES && !this.stopped; batch++) {
-      const pruned = await this.store.prune({ completedBefore: now - completedMs, deadBefore: now - deadMs, limit: PRUNE_BATCH });
+      const pruned = await this.store.prune({
+        completedBefore: now - completedMs,
+        deadBefore: now - deadMs,
+        limit: PRUNE_BATCH,
+      });
       rows += pruned;
       if (pruned === 0) break;
     }
@@ -146,7 +150,11 @@ export class Maintenance {
     try {
       await run();
     } catch (error) {
-      if (!this.stopped) this.logger.error(`${task} failed and will be tried again`, error instanceof Error ? error.stack : String(error));
+      if (!this.stopped)
+        this.logger.error(
+          `${task} failed and will be tried again`,
+          error instanceof Error ? error.stack : String(error),
+        );
     }
   }
 }

@@ -33,7 +33,8 @@ export class BootReport {
     this.logger.log(`node ${this.node.id} runs up to ${concurrency} deliveries at once, ${scheduler} scheduler`);
     for (const { name, patterns, options } of this.handlers.all()) {
       const { priority, concurrency, timeoutMs, retry, circuit } = options;
-      const breaker = circuit === false ? 'no circuit breaker' : `circuit opens at ${circuit.failureThreshold} failures`;
+      const breaker =
+        circuit === false ? 'no circuit breaker' : `circuit opens at ${circuit.failureThreshold} failures`;
       this.logger.log(
         `${name} handles ${patterns.join(', ')}: priority ${priority}, concurrency ${concurrency}, timeout ${timeoutMs} ms, ${retry.maxAttempts} attempts, ${breaker}`,
       );

@@ -39,7 +39,19 @@ export interface StatsSnapshot {
   total: StatsCounts & { health: HealthState };
 }
 
-const SUMMED = ['inFlight', 'processed', 'completed', 'retried', 'failed', 'dead', 'snoozed', 'lost', 'leaked', 'circuitOpened', 'backlog'] as const;
+const SUMMED = [
+  'inFlight',
+  'processed',
+  'completed',
+  'retried',
+  'failed',
+  'dead',
+  'snoozed',
+  'lost',
+  'leaked',
+  'circuitOpened',
+  'backlog',
+] as const;
 
 /** Numbers of this node, per handler and in total. Reads memory only. */
 @Injectable()
@@ -55,7 +67,10 @@ export class EventsStats {
   snapshot(): StatsSnapshot {
     const handlers = Object.fromEntries(this.handlers.all().map(({ name }) => [name, this.of(name)]));
     const all = Object.values(handlers);
-    const total = Object.fromEntries(SUMMED.map((key) => [key, all.reduce((sum, one) => sum + one[key], 0)])) as Omit<StatsCounts, 'oldestPendingMs'>;
+    const total = Object.fromEntries(SUMMED.map((key) => [key, all.reduce((sum, one) => sum + one[key], 0)])) as Omit<
+      StatsCounts,
+      'oldestPendingMs'
+    >;
     const ages = all.flatMap(({ oldestPendingMs }) => oldestPendingMs ?? []);
     const oldestPendingMs = ages.length > 0 ? Math.max(...ages) : null;
     return { handlers, total: { ...total, oldestPendingMs, health: nodeHealth(all.map(({ health }) => health)) } };
@@ -63,7 +78,8 @@ export class EventsStats {
 
   private of(name: string): HandlerStats {
     const activity = this.activity.of(name);
-    const { inFlight, processed, completed, retried, failed, dead, snoozed, lost, leaked, circuitOpened, failing } = activity;
+    const { inFlight, processed, completed, retried, failed, dead, snoozed, lost, leaked, circuitOpened, failing } =
+      activity;
     const circuit = this.executor.circuitState(name);
     const sample = this.maintenance.backlog.find(({ handler }) => handler === name);
     return {

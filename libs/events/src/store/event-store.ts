@@ -50,7 +50,8 @@ export interface StoreLifecycle {
  * (`nestjs-durable-events/testing`) is the same in code. Every verb is atomic, takes and returns batches, and may be
  * called at any time and concurrently from any number of nodes. A verb that fails has changed nothing.
  */
-export interface EventStore extends StoreLifecycle, InboxStore, DeliveryStore, NodeStore, DeadLetterStore, Transactions {}
+export interface EventStore
+  extends StoreLifecycle, InboxStore, DeliveryStore, NodeStore, DeadLetterStore, Transactions {}
 
 /** Injection token of the store. */
 export const EVENT_STORE = Symbol('nestjs-durable-events:store');

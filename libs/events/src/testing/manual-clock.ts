@@ -66,7 +66,8 @@ export class ManualClock extends Clock {
   private next(): ManualTimer | undefined {
     let first: ManualTimer | undefined;
     for (const timer of this.timers) {
-      if (!first || timer.dueAt < first.dueAt || (timer.dueAt === first.dueAt && timer.order < first.order)) first = timer;
+      if (!first || timer.dueAt < first.dueAt || (timer.dueAt === first.dueAt && timer.order < first.order))
+        first = timer;
     }
     return first;
   }

@@ -75,6 +75,9 @@ export class SharedConnection {
   attach(): void {
     if (this.users++ > 0) return;
     const { driver } = this;
+    // better-sqlite3 syncs WAL files (which the engine made this one) only at checkpoints unless told otherwise: an event
+    // published on this connection would not survive a power cut.
+    driver.databaseConnection?.pragma('synchronous = FULL');
     const original = driver.createQueryRunner;
     this.undo.push(() => (driver.createQueryRunner = original));
     driver.createQueryRunner = (mode) => this.inside()?.runner ?? this.giveTurns(original.call(driver, mode));
