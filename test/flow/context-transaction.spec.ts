@@ -266,6 +266,7 @@ describe.each(databaseKinds)('context.transaction on $name', (kind) => {
     await settled(shop, 'a');
     goOn.resolve();
     await expect(left).rejects.toThrow(NoTransactionError);
+    await expect(left).rejects.toThrow(/has ended already/);
     expect(await shop.count('event_inbox')).toBe(1);
   });
 });

@@ -220,6 +220,7 @@ describe.each(databaseKinds)('publishing on $name', (kind) => {
       });
       late?.();
       await expect(forgotten).rejects.toThrow(NoTransactionError);
+      await expect(forgotten).rejects.toThrow(/has ended already/);
       expect(await shop.count('event_inbox')).toBe(0);
     });
 

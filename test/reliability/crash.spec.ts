@@ -49,6 +49,8 @@ describe.each(databaseKinds)('a node killed in the middle of 1,000 deliveries, o
     await work.until('effects', (count) => count >= 200);
     expect((await first.kill('SIGKILL')).signal).toBe('SIGKILL');
     expect(await work.count('event_delivery')).toBeGreaterThan(0);
+    // Killed between a write and its commit: neither the effect nor the completion is there, never one without the other.
+    expect(await work.count('effects')).toBe(await work.count('event_completion'));
 
     await start('30s');
     await work.until('event_delivery', (count) => count === 0);

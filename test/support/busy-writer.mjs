@@ -7,7 +7,13 @@ const write = database.transaction(() => database.exec('insert into elsewhere de
 
 let stopped = false;
 process.on('message', () => (stopped = true));
+
+// The first one is long enough to tell whether somebody who waits for it blocks.
+database.exec('begin immediate');
 process.send?.('started');
+await new Promise((resume) => setTimeout(resume, 500));
+database.exec('commit');
+
 for (let written = 0; ; written++) {
   if (stopped) {
     database.close();

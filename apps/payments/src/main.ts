@@ -1,14 +1,13 @@
 import { ConsoleLogger } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { AppModule } from './app.module.js';
 import { readConfig } from './app.config.js';
+import { createApp } from './create-app.js';
 
 const logger = new ConsoleLogger({ json: true });
 
 async function main(): Promise<void> {
   const config = readConfig(process.env);
-  const app = await NestFactory.create(AppModule.forRoot(config), { logger, abortOnError: false });
-  // SIGTERM: no new requests, running handlers end, the rest is given back, exit code 0.
+  const app = await createApp(config, logger);
+  // SIGTERM: new requests are answered 503, running ones and running handlers end, exit code 0.
   app.enableShutdownHooks([], { useProcessExit: true });
   await app.listen(config.port);
   logger.log(`listening on ${await app.getUrl()}`, 'Main');

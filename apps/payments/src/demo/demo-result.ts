@@ -1,4 +1,5 @@
 import type { StatsSnapshot } from 'nestjs-durable-events';
+import type { Expectation } from './payments-file.js';
 
 /** What `npm run demo -- --json` prints. Durations in milliseconds. */
 export interface DemoSummary {
@@ -28,6 +29,8 @@ export interface DemoSummary {
 /** What a run came to. */
 export interface DemoResult {
   readonly summary: DemoSummary;
+  /** What the payments file says must come out. */
+  readonly expected: Expectation;
   readonly handlers: StatsSnapshot['handlers'];
   /** Answers to the malformed lines. */
   readonly refusals: readonly string[];

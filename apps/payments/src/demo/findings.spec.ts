@@ -14,7 +14,7 @@ const expected: Expectation = {
 
 const delivery = (state: Delivery['state'], reason?: Delivery['reason']) => ({ state, reason }) as Delivery;
 
-/** Two handlers, two payments, both suspicious: nothing is wrong with it. */
+/** Two payments, both suspicious: nothing is wrong with it. */
 const good: Findings = {
   answers: [
     { status: 202, body: {} },
@@ -23,19 +23,17 @@ const good: Findings = {
     { status: 400, body: { message: ['amount: is bad'] } },
   ],
   deliveries: [
-    delivery('completed'),
-    delivery('completed'),
+    ...Array.from({ length: 6 }, () => delivery('completed')),
     delivery('dead', 'rejected'),
     delivery('dead', 'exhausted'),
   ],
   stats: {
-    handlers: { one: {}, two: {} },
-    total: { completed: 2, dead: 2, circuitOpened: 1 },
+    handlers: { 'notify-customer': {}, 'account-balance': {}, 'fraud-check': {}, 'ledger-export': {} },
+    total: { completed: 6, dead: 2, circuitOpened: 1 },
   } as unknown as StatsSnapshot,
   balances: [{ userId: 'ann', currency: 'EUR', balance: 0.3 }],
   healthStates: ['healthy', 'circuit-open', 'healthy'],
   healthFailures: [],
-  lastHealth: { httpStatus: 200, state: 'healthy', handlers: { one: { state: 'healthy', circuit: 'closed' } } },
   ended: 'exit code 0',
 };
 
@@ -59,7 +57,7 @@ describe('problemsOf', () => {
       'a delivery that died of something else',
       { deliveries: [delivery('dead', 'exhausted'), ...good.deliveries.slice(1)] },
       [
-        'deliveries completed: 1, expected 2',
+        'deliveries completed: 5, expected 6',
         'deliveries dead: 3, expected 2',
         'dead as exhausted (negative): 2, expected 1',
       ],
@@ -77,15 +75,32 @@ describe('problemsOf', () => {
       ['the service did not stop cleanly: killed by SIGKILL'],
     ],
     [
-      'a circuit that stays open',
+      'a health that does not recover',
+      { healthStates: ['healthy', 'circuit-open', 'degraded'] },
+      ['/health at the end: degraded, expected healthy'],
+    ],
+    [
+      'a handler that the service does not know, although its own numbers agree',
       {
-        lastHealth: {
-          httpStatus: 200,
-          state: 'circuit-open',
-          handlers: { one: { state: 'circuit-open', circuit: 'open' } },
-        },
+        stats: {
+          handlers: { 'notify-customer': {}, 'account-balance': {}, 'fraud-check': {} },
+          total: { completed: 4, dead: 2, circuitOpened: 1 },
+        } as unknown as StatsSnapshot,
+        deliveries: good.deliveries.slice(2),
       },
-      ['the circuit of one is open at the end'],
+      [
+        'handlers: account-balance, fraud-check, notify-customer, expected account-balance, fraud-check, ledger-export, notify-customer',
+        'deliveries: 6, expected 8',
+        'deliveries completed: 4, expected 6',
+        'completed, as the service counts: 4, expected 6',
+      ],
+    ],
+    [
+      'a circuit that never opened',
+      {
+        stats: { ...good.stats, total: { ...good.stats.total, circuitOpened: 0 } },
+      },
+      ['no circuit opened, although the message service was down'],
     ],
   ])('names %s', (_, change, problems) => {
     expect(problemsOf({ ...good, ...change }, expected)).toEqual(problems);

@@ -9,7 +9,6 @@ export class HealthWatch {
   readonly states: string[] = [];
   /** Answers that a load balancer would have taken the service out for. */
   readonly failures: string[] = [];
-  last: Health | undefined;
   private watching = true;
   private readonly ended: Promise<void>;
 
@@ -34,7 +33,6 @@ export class HealthWatch {
   }
 
   private note(health: Health): void {
-    this.last = health;
     if (health.state !== this.states.at(-1)) this.states.push(health.state);
     if (health.httpStatus !== 200) this.failures.push(`HTTP ${health.httpStatus}, ${health.state}`);
   }

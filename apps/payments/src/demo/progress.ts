@@ -1,37 +1,45 @@
 import { Presets, SingleBar } from 'cli-progress';
 
-/** Shows how far something is, on stderr: stdout is for the results. */
-export interface Progress {
-  update(done: number): void;
-  end(): void;
-}
-
-/** A bar in a terminal, else a plain line every quarter. */
-export function showProgress(what: string, total: number): Progress {
-  return process.stderr.isTTY ? bar(what, total) : lines(what, total);
-}
-
-/** One plain line. */
+/** One plain line on stderr: stdout is for the results. */
 export function say(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
-function bar(what: string, total: number): Progress {
-  const single = new SingleBar(
+/**
+ * Shows on stderr how far `work` is, which tells it by `update`: a bar in a terminal, else a plain line every quarter.
+ * The terminal is as it was afterwards, even when `work` fails.
+ */
+export function withProgress<T>(
+  what: string,
+  total: number,
+  work: (update: (done: number) => void) => Promise<T>,
+): Promise<T> {
+  return process.stderr.isTTY ? withBar(what, total, work) : work(quarters(what, total));
+}
+
+async function withBar<T>(
+  what: string,
+  total: number,
+  work: (update: (done: number) => void) => Promise<T>,
+): Promise<T> {
+  const bar = new SingleBar(
     { format: `${what.padEnd(24)} {bar} {value}/{total}`, hideCursor: true },
     Presets.shades_classic,
   );
-  single.start(total, 0);
-  return { update: (done) => single.update(done), end: () => single.stop() };
+  bar.start(total, 0);
+  try {
+    return await work((done) => bar.update(done));
+  } finally {
+    bar.stop();
+  }
 }
 
-function lines(what: string, total: number): Progress {
+function quarters(what: string, total: number): (done: number) => void {
   let shown = 0;
-  const update = (done: number) => {
+  return (done) => {
     const quarter = Math.floor((done / total) * 4);
     if (quarter <= shown) return;
     shown = quarter;
     say(`${what}: ${done}/${total}`);
   };
-  return { update, end: () => {} };
 }

@@ -16,7 +16,6 @@ export interface Balance {
 export interface Health {
   readonly httpStatus: number;
   readonly state: string;
-  readonly handlers: Readonly<Record<string, { readonly state: string; readonly circuit: string }>>;
 }
 
 /** The service's HTTP interface, as the demo needs it. */
@@ -42,8 +41,8 @@ export class ServiceClient {
 
   async health(): Promise<Health> {
     const response = await this.fetch('/health');
-    const { details } = (await response.json()) as { details: { events: Omit<Health, 'httpStatus'> } };
-    return { httpStatus: response.status, state: details.events.state, handlers: details.events.handlers };
+    const { details } = (await response.json()) as { details: { events: { state: string } } };
+    return { httpStatus: response.status, state: details.events.state };
   }
 
   stats(): Promise<StatsSnapshot> {
@@ -59,7 +58,8 @@ export class ServiceClient {
   }
 
   async switchDownstream(to: 'up' | 'down'): Promise<void> {
-    await this.fetch(`/downstream/${to}`, { method: 'POST' });
+    const { ok, status } = await this.fetch(`/downstream/${to}`, { method: 'POST' });
+    if (!ok) throw new Error(`POST /downstream/${to} answered ${status}`);
   }
 
   private async get<T>(path: string): Promise<T> {

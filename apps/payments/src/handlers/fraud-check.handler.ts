@@ -9,7 +9,7 @@ export class FraudCheckHandler {
   @OnEvent(paymentProcessed, {
     name: 'fraud-check',
     priority: 10,
-    retry: { maxAttempts: 3, backoff: 'linear', initialDelay: '100ms' },
+    retry: { maxAttempts: 2, initialDelay: '200ms' },
     // There is nothing behind it that a pause could relieve.
     circuit: false,
   })
@@ -19,7 +19,7 @@ export class FraudCheckHandler {
         // No later attempt can come to another end: straight to the dead letters, where a person finds it.
         throw new PermanentError('amount exceeds limit, requires manual review');
       case 'negative':
-        // Could be a refund whose original payment is still on its way: looked at again, then given up.
+        // Could be a refund whose original payment is still on its way: looked at once more, then given up.
         throw new RetryableError('negative amount without a payment it could refund');
       case 'fine':
     }

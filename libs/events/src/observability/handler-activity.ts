@@ -42,7 +42,6 @@ export class HandlerActivity {
   /** An error in the last minute, and at least a tenth of that minute's attempts failed. */
   get failing(): boolean {
     const { failures, calls } = this.recent;
-    // Divided, not multiplied: 70 * 0.1 is over 7.
-    return this.clock.monotonic() - this.lastErrorAt < ERROR_WINDOW_MS && failures / calls >= 0.1;
+    return this.clock.monotonic() - this.lastErrorAt < ERROR_WINDOW_MS && failures >= calls * 0.1;
   }
 }
