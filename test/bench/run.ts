@@ -103,10 +103,10 @@ async function measure(
     onRun = undefined;
   }
   latencies.sort((a, b) => a - b);
-  await until(async () => (await count('delivery')) === 0);
-  const stats = app.get(EventsStats).snapshot().total;
+  const stats = () => app.get(EventsStats).snapshot().total;
+  await until(async () => (await count('delivery')) === 0 && stats().inFlight === 0);
   const exact =
-    runs === total + 200 && stats.completed === runs && (db === 'memory' || (await count('completion')) === runs);
+    runs === total + 200 && stats().completed === runs && (db === 'memory' || (await count('completion')) === runs);
   await app.close();
   return {
     db,

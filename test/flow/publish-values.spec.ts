@@ -200,7 +200,7 @@ describe.each(databaseKinds)('a publish on $name', (kind) => {
     await publisher.publish('order.placed', 'at a moment', { delay: new Date(publishedAt + 600) });
     await publisher.publish('order.placed', 'at once', { delay: new Date(publishedAt - 1_000) });
     await expect.poll(() => started.size, { timeout: 5_000 }).toBe(3);
-    expect([...started.keys()].toSorted()).toEqual(['at a moment', 'at once', 'in 300 ms']);
+    expect(new Set(started.keys())).toEqual(new Set(['at a moment', 'at once', 'in 300 ms']));
     expect(started.get('in 300 ms')).toBeGreaterThanOrEqual(299);
     expect(started.get('at a moment')).toBeGreaterThanOrEqual(599);
     expect(await inbox.deliveries('hour')).toMatchObject([{ handler: 'orders', state: 'scheduled', attempts: 0 }]);
