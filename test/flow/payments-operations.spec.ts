@@ -5,7 +5,6 @@ import { type AddressInfo, connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventIdOf } from '../../apps/payments/src/payments/payment-processed.event.js';
 import { databaseKinds, sqliteKind } from '../support/database-kinds.js';
-import { settled } from '../support/payments-settled.js';
 import { allCompleted, payment, PAYMENT_HANDLERS, PaymentsService } from '../support/payments-service.js';
 
 describe.each(databaseKinds)('the payments service on $name', (kind) => {
@@ -20,7 +19,7 @@ describe.each(databaseKinds)('the payments service on $name', (kind) => {
   describe('dead letters', () => {
     it('hold a payment that is too large, which changes no balance, until a redrive tries it again', async () => {
       await service.post('/payments', payment('large', 10_000.01));
-      expect(await settled(service, 'large')).toEqual({ ...allCompleted, 'fraud-check': 'dead' });
+      expect(await service.settled('large')).toEqual({ ...allCompleted, 'fraud-check': 'dead' });
       expect(await service.balanceOf('user-of-large')).toBeUndefined();
 
       const eventId = eventIdOf('large');
@@ -45,7 +44,7 @@ describe.each(databaseKinds)('the payments service on $name', (kind) => {
         status: 200,
         body: { redriven: 1 },
       });
-      await settled(service, 'large');
+      await service.settled('large');
       expect(await service.get(`/dead-letters?eventId=${eventId}`)).toMatchObject({
         body: { items: [{ failures: [failure, failure] }] },
       });
@@ -54,7 +53,7 @@ describe.each(databaseKinds)('the payments service on $name', (kind) => {
     it('come in pages', async () => {
       for (const id of ['page-1', 'page-2']) {
         await service.post('/payments', payment(id, 20_000));
-        await settled(service, id);
+        await service.settled(id);
       }
       const page = '/dead-letters?handler=fraud-check&reason=rejected&limit=1';
       const { body: first } = await service.get(page);
@@ -112,7 +111,7 @@ describe.each(databaseKinds)('the payments service on $name', (kind) => {
 
     expect(await service.post('/downstream/up')).toEqual({ status: 200, body: { up: true } });
     await expect.poll(circuit, { timeout: 15_000 }).toEqual([200, 'closed']);
-    for (const id of ids) expect(await settled(service, id)).toEqual(allCompleted);
+    for (const id of ids) expect(await service.settled(id)).toEqual(allCompleted);
   });
 });
 

@@ -6,7 +6,6 @@ import { LedgerEntry } from '../../apps/payments/src/ledger/ledger-entry.entity.
 import { eventIdOf } from '../../apps/payments/src/payments/payment-processed.event.js';
 import { Payment } from '../../apps/payments/src/payments/payment.entity.js';
 import { databaseKinds } from '../support/database-kinds.js';
-import { settled } from '../support/payments-settled.js';
 import { allCompleted, payment, PAYMENT_HANDLERS, PaymentsService } from '../support/payments-service.js';
 
 describe.each(databaseKinds)('the payments service on $name', (kind) => {
@@ -24,7 +23,7 @@ describe.each(databaseKinds)('the payments service on $name', (kind) => {
         status: 202,
         body: { paymentId: 'good', duplicate: false },
       });
-      expect(await settled(service, 'good')).toEqual(allCompleted);
+      expect(await service.settled('good')).toEqual(allCompleted);
       expect(await service.balanceOf('user-of-good')).toBe(12.3);
       const entries = await service.app.get(DataSource).manager.findBy(LedgerEntry, { paymentId: 'good' });
       expect(entries).toMatchObject([{ amountCents: 1_230, currency: 'EUR' }]);
@@ -33,7 +32,7 @@ describe.each(databaseKinds)('the payments service on $name', (kind) => {
     it('adds up amounts to the cent, given as numbers and as texts', async () => {
       const amounts = [0.1, 0.2, '0.30', '1.15', 10_000];
       await Promise.all(amounts.map((amount, n) => service.post('/payments', payment(`sum-${n}`, amount, 'summed'))));
-      for (const n of amounts.keys()) await settled(service, `sum-${n}`);
+      for (const n of amounts.keys()) await service.settled(`sum-${n}`);
       expect(await service.balanceOf('summed')).toBe(10_001.75);
     });
 
@@ -45,7 +44,7 @@ describe.each(databaseKinds)('the payments service on $name', (kind) => {
       const said = (wanted: number, duplicate: boolean) =>
         answers.filter(({ status, body }) => status === wanted && body['duplicate'] === duplicate).length;
       expect({ accepted: said(202, false), duplicates: said(200, true) }).toEqual({ accepted: 1, duplicates: 10 });
-      await settled(service, 'twice');
+      await service.settled('twice');
       const stored = await service.app.get(DataSource).manager.findBy(Payment, { id: 'twice' });
       expect(stored).toHaveLength(1);
       expect(await service.balanceOf('doubled')).toBe((stored[0]?.amountCents ?? NaN) / 100);
@@ -85,14 +84,14 @@ describe.each(databaseKinds)('the payments service on $name', (kind) => {
       expect(await service.app.get(EventInbox).get(eventIdOf('rolled-back'))).toBeNull();
 
       expect(await service.post('/payments', payment('rolled-back'))).toMatchObject({ status: 202 });
-      expect(await settled(service, 'rolled-back')).toEqual(allCompleted);
+      expect(await service.settled('rolled-back')).toEqual(allCompleted);
     });
   });
 
   describe('GET /payments/:id', () => {
     it('shows the payment, its deliveries and the attempts that failed', async () => {
       await service.post('/payments', payment('negative', -5));
-      await settled(service, 'negative');
+      await service.settled('negative');
       const { status, body } = await service.get('/payments/negative');
       const { deliveries, ...stored } = body as { deliveries: { handler: string }[] };
       const failure = { name: 'RetryableError', message: 'negative amount without a payment it could refund' };

@@ -1,4 +1,5 @@
 import type { INestApplication } from '@nestjs/common';
+import { expect } from 'vitest';
 import { createApp } from '../../apps/payments/src/create-app.js';
 import type { DatabaseKind, OwnDatabase } from './database-kinds.js';
 
@@ -44,9 +45,18 @@ export class PaymentsService {
     });
   }
 
-  async deliveriesOf(paymentId: string): Promise<{ handler: string; state: string }[]> {
-    const { body } = await this.get(`/payments/${paymentId}`);
-    return body['deliveries'] as { handler: string; state: string }[];
+  /** Waits until every delivery of the payment is finished; answers handler -> state. */
+  async settled(paymentId: string): Promise<Record<string, string>> {
+    let states: [string, string][] = [];
+    const finished = async () => {
+      const { body } = await this.get(`/payments/${paymentId}`);
+      const deliveries = body['deliveries'] as { handler: string; state: string }[];
+      states = deliveries.map(({ handler, state }) => [handler, state]);
+      const ended = states.filter(([, state]) => state === 'completed' || state === 'dead');
+      return ended.length === PAYMENT_HANDLERS.length;
+    };
+    await expect.poll(finished, { timeout: 15_000 }).toBe(true);
+    return Object.fromEntries(states);
   }
 
   async balanceOf(userId: string): Promise<number | undefined> {

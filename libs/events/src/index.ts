@@ -79,6 +79,7 @@ export { MissingDriverError } from './errors/missing-driver.error.js';
 export { NoTransactionError } from './errors/no-transaction.error.js';
 export { PayloadValidationError, type PayloadIssue } from './errors/payload-validation.error.js';
 export { SchemaBehindError } from './errors/schema-behind.error.js';
+export { StoreBusyError } from './errors/store-busy.error.js';
 export { TransactionLeftOpenError } from './errors/transaction-left-open.error.js';
 export { TransactionReusedError } from './errors/transaction-reused.error.js';
 export { TransactionTimeoutError } from './errors/transaction-timeout.error.js';
