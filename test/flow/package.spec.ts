@@ -1,9 +1,11 @@
 /** The library as users get it: built, packed, installed into an empty ESM and an empty CommonJS application. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const run = promisify(execFile);
@@ -99,6 +101,29 @@ describe('the packed library', () => {
     expect(
       stderr.split('\n').filter((line) => line !== '' && !/ExperimentalWarning|--trace-warnings/.test(line)),
     ).toEqual([]);
+  });
+
+  it('runs the program of the README, until SIGTERM', async () => {
+    const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
+    const program = /```ts\n([\s\S]*?)```/.exec(readme)?.[1] ?? '';
+    const { outputText } = ts.transpileModule(program, {
+      compilerOptions: {
+        module: ts.ModuleKind.ESNext,
+        target: ts.ScriptTarget.ES2023,
+        experimentalDecorators: true,
+        emitDecoratorMetadata: true,
+      },
+    });
+    const app = await application('app-readme', 'module', outputText);
+    const child = spawn(process.execPath, ['main.js'], { cwd: app });
+    let printed = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (printed += text));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (printed += text));
+    const ended = once(child, 'exit');
+    await expect.poll(() => printed, { timeout: 20_000 }).toContain('receipt for p-1: 42');
+    child.kill('SIGTERM');
+    await ended;
+    expect(printed).not.toMatch(/WARN|ERROR/);
   });
 
   it('carries its types, and no tests', async () => {

@@ -1,6 +1,6 @@
 import type { ClaimRequest } from '../store/delivery.store.js';
 import type { ClaimedDelivery } from '../store/records.js';
-import type { HandlerSlot } from './handler-slot.js';
+import type { Claimed, HandlerSlot } from './handler-slot.js';
 
 export interface ClaimLimits {
   /** Node-wide: how many deliveries run at once. */
@@ -47,4 +47,16 @@ export function noteRest(
     const slot = slots.get(handler);
     if (slot) slot.maybeMore = (got.get(handler) ?? 0) >= limit;
   }
+}
+
+/**
+ * Whether some handler that could use every free slot of the node has run out of claimed work, and may have better
+ * waiting than this: then the store is asked before something worse, claimed ahead, takes the place.
+ */
+export function mayHaveBetter(slots: Iterable<HandlerSlot>, { delivery }: Claimed, free: number): boolean {
+  for (const slot of slots) {
+    const dry = slot.queue.length === 0 && slot.maybeMore;
+    if (dry && slot.lastPriority < delivery.priority && slot.concurrency - slot.running >= free) return true;
+  }
+  return false;
 }

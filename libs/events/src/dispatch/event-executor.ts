@@ -10,7 +10,7 @@ import { Activity } from '../observability/activity.js';
 import { RetryPolicy } from '../policies/retry.policy.js';
 import { EVENT_STORE, type EventStore } from '../store/event-store.js';
 import type { ClaimedDelivery, Lease, Settlement } from '../store/records.js';
-import { noteRest, planClaim } from './claim-planner.js';
+import { mayHaveBetter, noteRest, planClaim } from './claim-planner.js';
 import { DeliveryRunner } from './delivery-runner.js';
 import { comesBefore, HandlerSlot, type Claimed } from './handler-slot.js';
 import { Settler } from './settler.js';
@@ -195,7 +195,7 @@ export class EventExecutor {
     while (this.running < this.options.concurrency) {
       const slot = this.best();
       if (!slot) return;
-      if (this.mayHaveBetter(slot.queue[0])) {
+      if (mayHaveBetter(this.slots.values(), slot.queue[0], this.options.concurrency - this.running)) {
         this.wake();
         return;
       }
@@ -215,19 +215,6 @@ export class EventExecutor {
       else if (slot.running < slot.concurrency && (!best || comesBefore(first, best.queue[0]))) best = slot;
     }
     return best;
-  }
-
-  /**
-   * Some handler that could use every free slot of the node has run out of claimed work, and may have better waiting than
-   * this: the store is asked before something worse, claimed ahead, takes the place.
-   */
-  private mayHaveBetter({ delivery }: Claimed): boolean {
-    const free = this.options.concurrency - this.running;
-    for (const slot of this.slots.values()) {
-      const dry = slot.queue.length === 0 && slot.maybeMore;
-      if (dry && slot.lastPriority < delivery.priority && slot.concurrency - slot.running >= free) return true;
-    }
-    return false;
   }
 
   private async run(slot: HandlerSlot, claimed: Claimed): Promise<void> {
