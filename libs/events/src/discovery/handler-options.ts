@@ -1,6 +1,5 @@
-import { parseDuration } from '../duration.js';
 import { InvalidOptionError } from '../errors/invalid-option.error.js';
-import { nearestName } from '../nearest-name.js';
+import { LONGEST_TIMER_MS, namesOf, OptionReader } from '../option-reader.js';
 import type {
   BackoffKind,
   CircuitOptions,
@@ -13,12 +12,6 @@ import type {
 
 /** Where the module's `defaults` stand, for messages. */
 const DEFAULTS_PLACE = 'EventsModule.forRoot()';
-
-/** Node fires a longer timer at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
-/** Keeps any moment that is this far from now a safe integer and a valid Date. */
-const LONGEST_DURATION_MS = 2 ** 52;
-const LARGEST_COUNT = 2 ** 31 - 1;
 
 const INITIAL_DELAY_MS = 1000;
 const MAX_DELAY_MS = 300_000;
@@ -71,8 +64,8 @@ export function resolveHandlerOptions(
   options: OnEventOptions = {},
   defaults: Omit<OnEventOptions, 'name'> = {},
 ): ResolvedHandlerOptions {
-  const common = new OptionReader(DEFAULTS_PLACE, 'defaults.').read(defaults, without(OPTIONS, 'name'));
-  const own = new OptionReader(place, '').read(options, OPTIONS);
+  const common = new HandlerOptionReader(DEFAULTS_PLACE, 'defaults.').read(defaults, without(OPTIONS, 'name'));
+  const own = new HandlerOptionReader(place).read(options, OPTIONS);
   return {
     priority: own.priority ?? common.priority ?? 50,
     concurrency: own.concurrency ?? common.concurrency ?? 10,
@@ -127,15 +120,9 @@ function merge<T extends object>(own: T | false | undefined, common: T | false |
 }
 
 /** Checks what is written in one place. */
-class OptionReader {
-  constructor(
-    private readonly place: string,
-    /** Before each option's name in messages. */
-    private readonly prefix: string,
-  ) {}
-
+class HandlerOptionReader extends OptionReader {
   read(options: OnEventOptions, known: readonly string[]): WrittenOptions {
-    this.checkNames('', options, known);
+    this.names('', options, known);
     return {
       priority: this.count('priority', options.priority, 0, 100),
       concurrency: this.count('concurrency', options.concurrency),
@@ -147,19 +134,19 @@ class OptionReader {
   }
 
   private retry(options: RetryOptions): Written<ResolvedRetryOptions> {
-    this.checkNames('retry', options, RETRY_OPTIONS);
+    this.names('retry', options, RETRY_OPTIONS, 'an object or false');
     return {
       maxAttempts: this.count('retry.maxAttempts', options.maxAttempts),
       backoff: this.backoff(options.backoff),
-      initialDelayMs: this.duration('retry.initialDelay', options.initialDelay, 0),
-      maxDelayMs: this.duration('retry.maxDelay', options.maxDelay, 0),
+      initialDelayMs: this.duration('retry.initialDelay', options.initialDelay),
+      maxDelayMs: this.duration('retry.maxDelay', options.maxDelay),
       jitter: this.oneOf('retry.jitter', options.jitter, ['none', 'full', 'equal']),
       retryIf: this.callback('retry.retryIf', options.retryIf),
     };
   }
 
   private circuit(options: CircuitOptions): Written<ResolvedCircuitOptions> {
-    this.checkNames('circuit', options, CIRCUIT_OPTIONS);
+    this.names('circuit', options, CIRCUIT_OPTIONS, 'an object or false');
     return {
       failureThreshold: this.count('circuit.failureThreshold', options.failureThreshold),
       failureRate: this.share('circuit.failureRate', options.failureRate),
@@ -172,68 +159,14 @@ class OptionReader {
 
   private backoff(value: RetryOptions['backoff']): RetryOptions['backoff'] {
     if (typeof value === 'function') return value;
-    return this.oneOf<BackoffKind>(
-      'retry.backoff',
-      value,
-      ['fixed', 'linear', 'exponential', 'quadratic'],
-      ', or a function',
-    );
-  }
-
-  private checkNames(path: string, value: unknown, known: readonly string[]): void {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw this.invalid(path || 'options', value, path ? 'an object or false' : 'an object');
-    }
-    for (const [name, given] of Object.entries(value)) {
-      if (known.includes(name)) continue;
-      const nearest = nearestName(name, known);
-      const hint = nearest ? `did you mean "${nearest}"?` : `there are ${known.join(', ')}`;
-      throw this.invalid(path ? `${path}.${name}` : name, given, `left out: it is unknown (${hint})`);
-    }
-  }
-
-  private count(option: string, value: unknown, least = 1, most = LARGEST_COUNT): number | undefined {
-    if (value === undefined) return undefined;
-    if (Number.isInteger(value) && (value as number) >= least && (value as number) <= most) return value as number;
-    const bounds = most === LARGEST_COUNT ? `from ${least} up` : `from ${least} to ${most}`;
-    throw this.invalid(option, value, `a whole number ${bounds}`);
+    const kinds: readonly BackoffKind[] = ['fixed', 'linear', 'exponential', 'quadratic'];
+    return this.oneOf('retry.backoff', value, kinds, ', or a function');
   }
 
   private share(option: string, value: unknown): number | undefined {
     if (value === undefined || (typeof value === 'number' && value > 0 && value <= 1)) return value;
     throw this.invalid(option, value, 'a number over 0 and up to 1');
   }
-
-  private duration(option: string, value: unknown, least: number, most = LONGEST_DURATION_MS): number | undefined {
-    if (value === undefined) return undefined;
-    const parsed = parseDuration(value);
-    if (parsed !== undefined && parsed >= least && parsed <= most) return parsed;
-    const bounds = most === LONGEST_DURATION_MS ? `from ${least} ms up` : `from ${least} to ${most} ms`;
-    throw this.invalid(option, value, `a duration ${bounds}, such as 5000 or '30s'`);
-  }
-
-  private oneOf<T extends string>(
-    option: string,
-    value: T | undefined,
-    choices: readonly T[],
-    orElse = '',
-  ): T | undefined {
-    if (value === undefined || choices.includes(value)) return value;
-    throw this.invalid(option, value, choices.map((choice) => `'${choice}'`).join(', ') + orElse);
-  }
-
-  private callback<T>(option: string, value: T): T {
-    if (value === undefined || typeof value === 'function') return value;
-    throw this.invalid(option, value, 'a function');
-  }
-
-  private invalid(option: string, value: unknown, expected: string): InvalidOptionError {
-    return new InvalidOptionError(this.place, `${this.prefix}${option}`, value, expected);
-  }
-}
-
-function namesOf<T>(names: Record<keyof T, true>): string[] {
-  return Object.keys(names);
 }
 
 function without(names: readonly string[], name: string): string[] {
