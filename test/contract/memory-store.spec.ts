@@ -41,7 +41,7 @@ describe('the in-memory store', () => {
     const clock = new ManualClock(T0);
     const store = new MemoryStore(clock);
     await clock.advance(250);
-    expect([store.description, await store.ping()]).toEqual(['in-memory store', T0 + 250]);
+    expect([store.description, await store.ping()]).toEqual(['memory (nothing is durable)', T0 + 250]);
   });
 
   it('shares nothing with a store on other data', async () => {

@@ -29,6 +29,7 @@ Module({
 
 async function main() {
   const app = await NestFactory.createApplicationContext(AppModule, { logger: ['warn', 'error'] });
+  app.enableShutdownHooks();
   const { id } = await app.get(EventPublisher).publish('payment.paid', { amount: 5 });
   const inbox = app.get(EventInbox);
   const deadline = Date.now() + 10_000;

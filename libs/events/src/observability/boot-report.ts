@@ -39,5 +39,14 @@ export class BootReport {
         `${name} handles ${patterns.join(', ')}: priority ${priority}, concurrency ${concurrency}, timeout ${timeoutMs} ms, ${retry.maxAttempts} attempts, ${breaker}`,
       );
     }
+    // A turn later: of an application context the hooks can only be enabled once it has started.
+    setImmediate(() => this.warnOfNoShutdownHooks());
+  }
+
+  private warnOfNoShutdownHooks(): void {
+    if (process.listenerCount('SIGTERM') > 0) return;
+    this.logger.warn(
+      'nobody listens for SIGTERM, so it will end this process without a drain; call app.enableShutdownHooks()',
+    );
   }
 }

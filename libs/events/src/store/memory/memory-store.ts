@@ -33,7 +33,7 @@ import { prune } from './prune.js';
  * cluster. A verb waits only for what an open transaction holds; otherwise it is one step.
  */
 export class MemoryStore implements EventStore {
-  readonly description = 'in-memory store';
+  readonly description = 'memory (nothing is durable)';
 
   constructor(
     private readonly clock: Clock,
