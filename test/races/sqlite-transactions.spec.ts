@@ -14,9 +14,10 @@ import { TypeOrmTransactions } from '../../libs/events/src/typeorm/transactions/
 import { sqliteKind, type OwnDatabase } from '../support/database-kinds.js';
 import { openShop, Order, orderNames, Stock } from '../support/shop.js';
 
-/** A busy machine's disk takes its time; waiting for the other process's lock would block for twice as long. */
-const MOST_BLOCKED_MS = 250;
+const MOST_BLOCKED_MS = 100;
 const TICK_MS = 10;
+/** A disk that takes its time over one sync does not do so each time; what blocks the loop because of this code does. */
+const MOST_ROUNDS = 3;
 
 let database: OwnDatabase;
 let app: DataSource;
@@ -149,10 +150,20 @@ async function longestBlock(work: () => Promise<void>): Promise<number> {
   return longest;
 }
 
+/** Does `work` on an empty table, again if the loop was blocked; answers the least of the longest blocks. */
+async function blockedBy(work: () => Promise<void>): Promise<number> {
+  let least = Infinity;
+  for (let round = 0; round < MOST_ROUNDS && least >= MOST_BLOCKED_MS; round++) {
+    await app.getRepository(Order).clear();
+    least = Math.min(least, await longestBlock(work));
+  }
+  return least;
+}
+
 describe('20 transactions of the publisher, 20 of handlers, 20 plain saves, 10 of several rows, 10 transactions of the app', () => {
   it('all at once: every row is exact and the event loop is never blocked', async () => {
     const writers = crowd();
-    const blocked = await longestBlock(async () => {
+    const blocked = await blockedBy(async () => {
       await expectExact(writers, await Promise.allSettled(writers.map(({ run }) => run())));
     });
     expect(blocked).toBeLessThan(MOST_BLOCKED_MS);
@@ -170,7 +181,7 @@ describe('20 transactions of the publisher, 20 of handlers, 20 plain saves, 10 o
     const child = fork(fileURLToPath(new URL('../support/busy-writer.mjs', import.meta.url)), [path]);
     await once(child, 'message');
     const writers = crowd();
-    const blocked = await longestBlock(async () => {
+    const blocked = await blockedBy(async () => {
       await expectExact(writers, await Promise.allSettled(writers.map(({ run }) => run())));
     });
     child.send('stop');
@@ -183,7 +194,7 @@ describe('20 transactions of the publisher, 20 of handlers, 20 plain saves, 10 o
 
   it('a burst of transactions that wait for nothing lets the event loop turn in between', async () => {
     const insert = (name: string) => (manager: EntityManager) => manager.getRepository(Order).insert({ name });
-    const blocked = await longestBlock(async () => {
+    const blocked = await blockedBy(async () => {
       await Promise.all(range(600).map((n) => transactions.transaction(insert(`${n}`))));
     });
     expect(await app.getRepository(Order).count()).toBe(600);
