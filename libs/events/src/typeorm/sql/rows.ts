@@ -1,7 +1,6 @@
 import type {
   AttemptFailure,
   ClaimedDelivery,
-  CompletionOutcome,
   DeadLetterRecord,
   DeadReason,
   StoredEvent,
@@ -49,17 +48,6 @@ export interface DeadLetterRow extends EventRow {
   crashes: number;
   errors: string | null;
   dead_at: number;
-}
-
-export interface CompletionRow {
-  id: number;
-  event_seq: number;
-  handler: string;
-  outcome: CompletionOutcome;
-  attempts: number;
-  duration_ms: number | null;
-  finished_at: number;
-  errors: string | null;
 }
 
 export function toEvent(row: EventRow): StoredEvent {
