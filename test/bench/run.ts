@@ -1,11 +1,8 @@
 import 'reflect-metadata';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Injectable, Module, type DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { Client } from 'pg';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import {
   EventPublisher,
@@ -15,6 +12,7 @@ import {
   OnEvent,
   type EventsModuleOptions,
 } from '../../libs/events/src/index.js';
+import { postgresKind, sqliteKind, type DatabaseKind } from '../support/database-kinds.js';
 
 /**
  * Measures publish and drain with a handler that does nothing: history kept, default policies on, one outcome per
@@ -32,7 +30,6 @@ const { values: flags } = parseArgs({
 const EVENTS = Number(flags.events);
 const SINGLE_CALLERS = 16;
 const SINGLES = 2_000;
-const POSTGRES_URL = process.env['EVENTS_TEST_POSTGRES'] ?? 'postgres://postgres@127.0.0.1:5432/postgres';
 const PAYLOAD = { paymentId: 'p-0123456789', amount: 1234.56, currency: 'EUR', note: 'x'.repeat(30) };
 
 interface Figures {
@@ -155,31 +152,20 @@ async function withCounter<T>(
   }
 }
 
+/** On a database of its own, which goes when it is done. */
+async function onDatabase(kind: DatabaseKind): Promise<Figures> {
+  const database = await kind.create();
+  const { options: dataSource } = database;
+  try {
+    return await withCounter(dataSource, (count) => measure(kind.name, { dataSource }, count));
+  } finally {
+    await database.drop();
+  }
+}
+
 const bench: Record<string, () => Promise<Figures>> = {
-  async sqlite() {
-    const folder = mkdtempSync(join(tmpdir(), 'durable-events-bench-'));
-    const dataSource = { type: 'better-sqlite3' as const, database: join(folder, 'bench.sqlite') };
-    try {
-      return await withCounter(dataSource, (count) => measure('sqlite', { dataSource }, count));
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
-  },
-  async postgres() {
-    const name = `events_bench_${process.pid}`;
-    const admin = new Client({ connectionString: POSTGRES_URL });
-    await admin.connect();
-    await admin.query(`create database ${name}`);
-    const url = new URL(POSTGRES_URL);
-    url.pathname = `/${name}`;
-    const dataSource = { type: 'postgres' as const, url: url.href };
-    try {
-      return await withCounter(dataSource, (count) => measure('postgres', { dataSource }, count));
-    } finally {
-      await admin.query(`drop database ${name} with (force)`);
-      await admin.end();
-    }
-  },
+  sqlite: () => onDatabase(sqliteKind),
+  postgres: () => onDatabase(postgresKind),
   memory: () => measure('memory', { store: 'memory' }, () => Promise.resolve(0)),
 };
 

@@ -18,7 +18,7 @@ export interface DatabaseKind {
   create(): Promise<OwnDatabase>;
 }
 
-const POSTGRES_URL = process.env['EVENTS_TEST_POSTGRES_URL'] ?? 'postgres://postgres@127.0.0.1:5432/test';
+export const POSTGRES_URL = process.env['EVENTS_TEST_POSTGRES_URL'] ?? 'postgres://postgres@127.0.0.1:5432/test';
 
 export const sqliteKind: DatabaseKind = {
   name: 'sqlite',

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataSource, type DataSourceOptions } from 'typeorm';
-import { databaseKinds } from './database-kinds.js';
+import { databaseKinds, POSTGRES_URL } from './database-kinds.js';
 
 export interface TestDatabase {
   readonly connection: DataSourceOptions;
@@ -25,8 +25,6 @@ export function sqliteFile(): TestDatabase {
 export function sqliteMemory(): TestDatabase {
   return { connection: { type: 'better-sqlite3', database: ':memory:' }, schema: undefined, remove: async () => {} };
 }
-
-const POSTGRES_URL = process.env['EVENTS_TEST_POSTGRES_URL'] ?? 'postgres://postgres@127.0.0.1:5432/test';
 
 export function postgresSchema(): TestDatabase {
   const schema = `events_${randomUUID().replaceAll('-', '')}`;
