@@ -18,9 +18,9 @@ export interface DatabaseChoice {
 }
 
 const EMBEDDED: DataSourceOptions = { type: 'better-sqlite3', database: 'events.sqlite' };
-const SUPPORTED = ['better-sqlite3', 'postgres'];
+const SUPPORTED = ['better-sqlite3', 'postgres', 'mysql', 'mariadb'];
 const CANNOT_BE_OPENED_TWICE =
-  'the engine needs a connection of its own, but this database cannot be opened twice: use a SQLite file or a PostgreSQL server';
+  'the engine needs a connection of its own, but this database cannot be opened twice: use a SQLite file or a database server';
 const IN_PROCESS = ['sqljs', 'expo', 'capacitor', 'cordova', 'react-native', 'nativescript'];
 
 /**
@@ -51,8 +51,9 @@ export function ownDataSource(
   { connect }: DatabaseChoice,
   names: { tablePrefix: string; schema?: string },
 ): DataSource {
-  const pool = { poolSize: connect.poolSize, extra: connect.extra as unknown };
-  return makeDataSource({ ...engineOptions(connect, names), ...pool, entities: [] } as DataSourceOptions);
+  const options = engineOptions(connect, names);
+  const extra = { ...(options.extra as object | undefined), ...(connect.extra as object | undefined) };
+  return makeDataSource({ ...options, poolSize: connect.poolSize, extra, entities: [] } as DataSourceOptions);
 }
 
 /** Another copy of typeorm has another class, so the shape counts. */
@@ -66,6 +67,6 @@ function onSameDatabase(given: DataSourceOptions, appDefault: DataSource | undef
 
 function checkType({ type }: DataSourceOptions, name: string): void {
   if (SUPPORTED.includes(type)) return;
-  const reason = IN_PROCESS.includes(type) ? CANNOT_BE_OPENED_TWICE : `supported are ${SUPPORTED.join(' and ')}`;
+  const reason = IN_PROCESS.includes(type) ? CANNOT_BE_OPENED_TWICE : `supported are ${SUPPORTED.join(', ')}`;
   throw new UnsupportedDatabaseError(name, reason);
 }

@@ -16,6 +16,15 @@ describe('describeDatabase', () => {
       { type: 'postgres', replication: { master: { host: 'one', database: 'shop' }, slaves: [] } },
       'PostgreSQL one:5432/shop',
     ],
+    [{ type: 'mysql', url: 'mysql://app:secret@db/shop' }, 'MySQL db:3306/shop'],
+    [
+      { type: 'mariadb', host: 'db', port: 3307, username: 'app', password: 'secret', database: 'shop' },
+      'MariaDB db:3307/shop',
+    ],
+    [
+      { type: 'mariadb', replication: { master: { host: 'one', database: 'shop' }, slaves: [] } },
+      'MariaDB one:3306/shop',
+    ],
   ])('names the database, never a credential (%#)', (connection, description) => {
     expect(describeDatabase(connection)).toBe(description);
   });

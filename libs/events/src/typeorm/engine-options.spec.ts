@@ -56,7 +56,7 @@ describe('engineOptions', () => {
       useUTC: true,
       parseInt8: true,
       installExtensions: true,
-      extra: { max: 50, min: 5, keepAlive: true, options: '-c lock_timeout=1s' },
+      extra: { max: 50, min: 5, keepAliveInitialDelayMillis: 1, options: '-c lock_timeout=1s' },
     } as unknown as DataSourceOptions;
     expect(engineOptions(given, { tablePrefix: 'event_', schema: 'events' })).toEqual({
       ...OURS,
@@ -65,7 +65,7 @@ describe('engineOptions', () => {
       schema: 'events',
       installExtensions: false,
       poolSize: 5,
-      extra: { keepAlive: true, options: '-c lock_timeout=1s' },
+      extra: { keepAlive: true, keepAliveInitialDelayMillis: 1, options: '-c lock_timeout=1s' },
     });
   });
 
@@ -77,9 +77,47 @@ describe('engineOptions', () => {
       type: 'postgres',
       host: 'master',
       database: 'app',
+      connectTimeoutMS: 5_000,
       installExtensions: false,
       poolSize: 5,
-      extra: {},
+      extra: { keepAlive: true, keepAliveInitialDelayMillis: 10_000 },
+    });
+  });
+
+  it.each(['mysql', 'mariadb'] as const)('keeps of %s options only how to connect', (type) => {
+    const connection = {
+      url: 'mysql://db/app',
+      host: 'db',
+      port: 3307,
+      username: 'app',
+      password: 'secret',
+      database: 'app',
+      socketPath: '/run/db.sock',
+      ssl: { rejectUnauthorized: false },
+      connectTimeout: 1_000,
+      insecureAuth: true,
+    };
+    const given = {
+      ...DANGEROUS,
+      type,
+      ...connection,
+      charset: 'latin1',
+      timezone: '+05:00',
+      dateStrings: true,
+      bigNumberStrings: true,
+      legacySpatialSupport: true,
+      extra: { connectionLimit: 50, rowsAsArray: true, typeCast: () => 1, initSql: 'x', enableKeepAlive: true },
+    } as unknown as DataSourceOptions;
+    expect(engineOptions(given, { tablePrefix: 'event_', schema: 'events' })).toEqual({
+      ...OURS,
+      type,
+      ...connection,
+      charset: 'utf8mb4',
+      supportBigNumbers: true,
+      bigNumberStrings: false,
+      multipleStatements: true,
+      poolSize: 5,
+      extra: { enableKeepAlive: true, decimalNumbers: true, database: 'events' },
     });
   });
 

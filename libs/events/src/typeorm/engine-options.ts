@@ -1,10 +1,16 @@
 import type { DataSourceOptions } from 'typeorm';
 import { InvalidOptionError } from '../errors/invalid-option.error.js';
+import type { DialectType } from './dialect-type.js';
 import { ENTITIES } from './entities/entities.js';
 import { checkIdentifier } from './tables.js';
 
 /** Connections of the engine's pool: claims, settles, publishes and heartbeats run side by side, and rarely more. */
 const POOL_SIZE = 5;
+
+/** How long to wait for a connection, unless the given options say it. */
+const CONNECT_LIMIT_MS = 5_000;
+/** Finds out, in the end, that a connection that only listens leads nowhere. */
+const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelayMillis: 10_000 };
 
 const HOW_TO_CONNECT = {
   'better-sqlite3': ['driver', 'database', 'key', 'nativeBinding', 'prepareDatabase', 'readonly', 'fileMustExist'],
@@ -21,9 +27,45 @@ const HOW_TO_CONNECT = {
     'applicationName',
     'connectTimeoutMS',
   ],
-} as const;
+  mysql: [
+    'driver',
+    'url',
+    'host',
+    'port',
+    'username',
+    'password',
+    'database',
+    'socketPath',
+    'ssl',
+    'connectTimeout',
+    'insecureAuth',
+  ],
+} as const satisfies Record<DialectType, readonly string[]>;
 
-export type SupportedDatabase = keyof typeof HOW_TO_CONNECT;
+/** Of what is handed on to mysql2 as it is: how to connect. The rest says what rows look like, which is for us to say. */
+const MYSQL_EXTRAS = [
+  'uri',
+  'host',
+  'port',
+  'user',
+  'password',
+  'password2',
+  'password3',
+  'passwordSha1',
+  'database',
+  'socketPath',
+  'ssl',
+  'stream',
+  'authPlugins',
+  'authSwitchHandler',
+  'enableCleartextPlugin',
+  'connectTimeout',
+  'connectAttributes',
+  'enableKeepAlive',
+  'keepAliveInitialDelay',
+  'compress',
+  'disableEval',
+];
 
 /**
  * Options of the engine's own DataSource: of the given ones ONLY how to connect, the rest is ours. Anything else of the
@@ -56,20 +98,46 @@ export function engineOptions(
   if (given.type === 'postgres') {
     return {
       ...ours,
+      connectTimeoutMS: CONNECT_LIMIT_MS,
       ...pick(given, 'postgres'),
       ...(given.replication && pick(given.replication.master, 'postgres')),
       type: given.type,
       // Extensions are for column types we do not use, and creating one needs rights we should not need.
       installExtensions: false,
       poolSize: POOL_SIZE,
-      extra: withoutPoolSize(given.extra as Record<string, unknown> | undefined),
+      extra: { ...KEEP_ALIVE, ...withoutPoolSize(given.extra as Record<string, unknown> | undefined) },
       ...(names.schema !== undefined && { schema: names.schema }),
     };
   }
-  throw new InvalidOptionError('EventsModule', 'dataSource.type', given.type, "'better-sqlite3' or 'postgres'");
+  if (given.type === 'mysql' || given.type === 'mariadb') {
+    const extra = (given.extra ?? {}) as Record<string, unknown>;
+    return {
+      ...ours,
+      ...pick(given, 'mysql'),
+      ...(given.replication && pick(given.replication.master, 'mysql')),
+      type: given.type,
+      charset: 'utf8mb4',
+      supportBigNumbers: true,
+      bigNumberStrings: false,
+      multipleStatements: true,
+      poolSize: POOL_SIZE,
+      extra: {
+        ...Object.fromEntries(MYSQL_EXTRAS.flatMap((key) => (extra[key] === undefined ? [] : [[key, extra[key]]]))),
+        decimalNumbers: true,
+        // Here a schema is a database; `extra` has the last word, after a URL.
+        ...(names.schema !== undefined && { database: names.schema }),
+      },
+    };
+  }
+  throw new InvalidOptionError(
+    'EventsModule',
+    'dataSource.type',
+    given.type,
+    "'better-sqlite3', 'postgres', 'mysql' or 'mariadb'",
+  );
 }
 
-function pick<T extends object>(given: T, type: SupportedDatabase): T {
+function pick<T extends object>(given: T, type: DialectType): T {
   const keys: readonly string[] = HOW_TO_CONNECT[type];
   return Object.fromEntries(
     Object.entries(given).filter(([key, value]) => keys.includes(key) && value !== undefined),

@@ -1,7 +1,7 @@
 import { DataSource, type DataSourceOptions, DriverPackageNotInstalledError } from 'typeorm';
 import { MissingDriverError } from '../errors/missing-driver.error.js';
 
-const PACKAGES: Readonly<Record<string, string>> = { postgres: 'pg' };
+const PACKAGES: Readonly<Record<string, string>> = { postgres: 'pg', mysql: 'mysql2', mariadb: 'mysql2' };
 
 /**
  * A DataSource, not yet initialized. Its driver is loaded here.

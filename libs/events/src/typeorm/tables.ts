@@ -1,4 +1,5 @@
 import { InvalidOptionError } from '../errors/invalid-option.error.js';
+import type { DialectType } from './dialect-type.js';
 
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
@@ -27,10 +28,11 @@ export type Tables = Readonly<Record<TableName, string>>;
  * The names of the tables with this prefix, in this schema.
  * @throws InvalidOptionError when a name could not be an identifier in every dialect.
  */
-export function tables(tablePrefix: string, schema?: string): Tables {
+export function tables(type: DialectType, tablePrefix: string, schema?: string): Tables {
   checkIdentifier('tablePrefix', tablePrefix);
-  const qualifier = schema === undefined ? '' : `${quote(schema)}.`;
-  return Object.fromEntries(TABLE_NAMES.map((name) => [name, qualifier + quote(tablePrefix + name)])) as Tables;
+  const quoted = type === 'mysql' ? backquote : quote;
+  const qualifier = schema === undefined ? '' : `${quoted(schema)}.`;
+  return Object.fromEntries(TABLE_NAMES.map((name) => [name, qualifier + quoted(tablePrefix + name)])) as Tables;
 }
 
 export function checkIdentifier(option: string, value: string): void {
@@ -46,4 +48,9 @@ export function checkIdentifier(option: string, value: string): void {
 
 export function quote(identifier: string): string {
   return `"${identifier.replaceAll('"', '""')}"`;
+}
+
+/** MySQL's own, which means the same with and without ANSI_QUOTES. */
+function backquote(identifier: string): string {
+  return `\`${identifier.replaceAll('`', '``')}\``;
 }

@@ -1,7 +1,11 @@
 import type { EntityManager } from 'typeorm';
-import type { DeadLetterQuery } from '../store/dead-letter.store.js';
+import { OutcomeRefusedError } from '../errors/outcome-refused.error.js';
+import type { CircuitState } from '../policies/circuit-breaker.policy.js';
+import type { KeyAnswer, KeyClaim, TokenAnswer, TokenTake } from '../store/chain.store.js';
+import type { DeadLetterQuery, RedrivePace } from '../store/dead-letter.store.js';
 import type { ClaimRequest, StageResult } from '../store/delivery.store.js';
-import type { EventStore, PruneRequest } from '../store/event-store.js';
+import type { EventStore, PruneRequest, Topic } from '../store/event-store.js';
+import type { CircuitChange, HandlerRecord, HandlerState, TrialRequest } from '../store/handler.store.js';
 import type { AppendRequest, AppendResult, FanOutRequest, FanOutResult } from '../store/inbox.store.js';
 import type {
   ClaimedDelivery,
@@ -9,6 +13,7 @@ import type {
   DeliveryRecord,
   HandlerBacklog,
   HandlerRegistration,
+  HeldLease,
   Lease,
   NodeRecord,
   NodeRegistration,
@@ -16,16 +21,22 @@ import type {
   Settlement,
   StoredEvent,
 } from '../store/records.js';
+import type { InterruptibleStore, StoreStep } from '../store/interruptible-store.js';
 import { describeDatabase } from './describe-database.js';
+import { LONG_VERB_LIMIT_MS } from './engine.js';
+import { interruptedVerbs } from './interrupted-verbs.js';
 import { type OpenDatabase, openDatabase } from './open-database.js';
+import { Pruning } from './pruning.js';
+import { isRefusedData } from './refused-data.js';
 import type { TypeOrmStoreOptions } from './typeorm-store.options.js';
 import type { SqliteVerb } from './verb.js';
 import type { Verbs } from './verbs.js';
 
 /** The event store on a SQL database. Each method is one verb, see `sql/`; the specification is `EventStore`'s. */
-export class TypeOrmStore implements EventStore {
+export class TypeOrmStore implements EventStore, InterruptibleStore {
   readonly description: string;
   private database: OpenDatabase | undefined;
+  private readonly pruning = new Pruning((verb) => this.runLong(verb));
 
   constructor(private readonly options: TypeOrmStoreOptions) {
     this.description = options.description ?? describeDatabase(options.connection, options.schema);
@@ -42,8 +53,14 @@ export class TypeOrmStore implements EventStore {
     await database?.close();
   }
 
+  interrupt(between: (step: StoreStep) => number): void {
+    const database = this.opened();
+    this.database = { ...database, verbs: interruptedVerbs(database.verbs, between, this.options.connection.type) };
+  }
+
   append(request: AppendRequest, manager?: EntityManager): Promise<AppendResult> {
-    return this.run((verbs) => verbs.append(request), manager);
+    const notice = request.tell ? this.opened().channel?.notice('work') : undefined;
+    return this.run((verbs) => verbs.append(request, notice), manager);
   }
 
   fanOut(request: FanOutRequest): Promise<FanOutResult> {
@@ -70,8 +87,12 @@ export class TypeOrmStore implements EventStore {
     return this.run((verbs) => verbs.claim(request));
   }
 
-  settle(node: number, settlements: readonly Settlement[], now: number): Promise<boolean[]> {
-    return this.run((verbs) => verbs.settle(node, settlements, now));
+  async settle(node: number, settlements: readonly Settlement[], now: number): Promise<boolean[]> {
+    try {
+      return await this.run((verbs) => verbs.settle(node, settlements, now));
+    } catch (error) {
+      throw isRefusedData(error) ? new OutcomeRefusedError({ cause: error }) : error;
+    }
   }
 
   async settleIn(manager: EntityManager, node: number, settlement: Settlement, now: number): Promise<boolean> {
@@ -79,14 +100,19 @@ export class TypeOrmStore implements EventStore {
       const [written] = await this.run((verbs) => verbs.settle(node, [settlement], now), manager);
       return written;
     } catch (error) {
-      // The row has changed under a transaction with a snapshot: somebody else has the lease by now.
-      if ((error as { code?: string }).code === '40001') return false;
+      // Somebody else has changed the row, or is changing it; or it was another row that the two have met at.
+      if (this.opened().engine.isConflict(error) && (await this.lostLeases(node, [settlement])).length > 0)
+        return false;
       throw error;
     }
   }
 
   lostLeases(node: number, leases: readonly Lease[]): Promise<number[]> {
     return this.run((verbs) => verbs.lostLeases(node, leases));
+  }
+
+  heldLeases(node: number): Promise<HeldLease[]> {
+    return this.runLong((verbs) => verbs.heldLeases(node));
   }
 
   cancel(deliveryId: number, now: number): Promise<boolean> {
@@ -106,35 +132,83 @@ export class TypeOrmStore implements EventStore {
   }
 
   removeNode(node: number, now: number, beat?: number): Promise<boolean> {
-    return this.run((verbs) => verbs.removeNode(node, now, beat));
+    return this.runLong((verbs) => verbs.removeNode(node, now, beat));
   }
 
   rescueOrphans(now: number): Promise<number> {
-    return this.run((verbs) => verbs.rescueOrphans(now));
+    return this.runLong((verbs) => verbs.rescueOrphans(now));
   }
 
   registerHandlers(node: number, handlers: readonly HandlerRegistration[], now: number): Promise<void> {
-    return this.run((verbs) => verbs.registerHandlers(node, handlers, now));
+    return this.runLong((verbs) => verbs.registerHandlers(node, handlers, now));
   }
 
   loadRegistry(): Promise<RegistrySnapshot> {
     return this.run((verbs) => verbs.loadRegistry());
   }
 
+  handlerStates(): Promise<HandlerState[]> {
+    return this.run((verbs) => verbs.handlerStates());
+  }
+
+  listHandlers(): Promise<HandlerRecord[]> {
+    return this.runLong((verbs) => verbs.listHandlers());
+  }
+
+  setPaused(handler: string, paused: boolean): Promise<boolean> {
+    return this.run((verbs) => verbs.setPaused(handler, paused));
+  }
+
+  changeCircuit(handler: string, epoch: number, to: CircuitState, now: number): Promise<CircuitChange | null> {
+    return this.run((verbs) => verbs.changeCircuit(handler, epoch, to, now));
+  }
+
+  countTrial(handler: string, epoch: number, threshold: number): Promise<CircuitChange | null> {
+    return this.run((verbs) => verbs.countTrial(handler, epoch, threshold));
+  }
+
+  claimTrials(request: TrialRequest): Promise<ClaimedDelivery[] | null> {
+    return this.run((verbs) => verbs.claimTrials(request));
+  }
+
+  touchHandlers(now: number): Promise<void> {
+    return this.run((verbs) => verbs.touchHandlers(now));
+  }
+
+  retire(handler: string, now: number): Promise<boolean> {
+    return this.runLong((verbs) => verbs.retire(handler, now));
+  }
+
+  retireAbsent(lastSeenBefore: number, now: number): Promise<string[]> {
+    return this.runLong((verbs) => verbs.retireAbsent(lastSeenBefore, now));
+  }
+
+  expireRetired(now: number, limit: number): Promise<number> {
+    return this.runLong((verbs) => verbs.expireRetired(now, limit));
+  }
+
+  takeTokens(takes: readonly TokenTake[], now: number): Promise<TokenAnswer[]> {
+    return this.run((verbs) => verbs.takeTokens(takes, now));
+  }
+
+  claimKeys(claims: readonly KeyClaim[], now: number): Promise<KeyAnswer[]> {
+    return this.run((verbs) => verbs.claimKeys(claims, now));
+  }
+
   listDeadLetters(query: DeadLetterQuery, limit: number, before?: number): Promise<DeadLetterRecord[]> {
-    return this.run((verbs) => verbs.listDeadLetters(query, limit, before));
+    return this.runLong((verbs) => verbs.listDeadLetters(query, limit, before));
   }
 
   countDeadLetters(query: DeadLetterQuery): Promise<number> {
-    return this.run((verbs) => verbs.countDeadLetters(query));
+    return this.runLong((verbs) => verbs.countDeadLetters(query));
   }
 
-  redrive(query: DeadLetterQuery, limit: number, now: number): Promise<number[]> {
-    return this.run((verbs) => verbs.redrive(query, limit, now));
+  redrive(query: DeadLetterQuery, limit: number, now: number, pace?: RedrivePace): Promise<number[]> {
+    return this.runLong((verbs) => verbs.redrive(query, limit, now, pace));
   }
 
   discard(query: DeadLetterQuery, limit: number): Promise<number[]> {
-    return this.run((verbs) => verbs.discard(query, limit));
+    return this.runLong((verbs) => verbs.discard(query, limit));
   }
 
   ping(): Promise<number> {
@@ -142,18 +216,18 @@ export class TypeOrmStore implements EventStore {
   }
 
   prune(request: PruneRequest): Promise<number> {
-    return this.run((verbs) => verbs.prune(request));
+    return this.pruning.batch(request);
   }
 
   backlog(): Promise<HandlerBacklog[]> {
-    return this.run((verbs) => verbs.backlog());
+    return this.runLong((verbs) => verbs.backlog());
   }
 
-  async notify(): Promise<void> {
-    await this.opened().channel?.notify();
+  async notify(topic: Topic): Promise<void> {
+    await this.opened().channel?.notify(topic);
   }
 
-  listen(listener: () => void): void {
+  listen(listener: (topic: Topic) => void): void {
     this.opened().channel?.listen(listener);
   }
 
@@ -172,6 +246,12 @@ export class TypeOrmStore implements EventStore {
   private async run<R>(verb: (verbs: Verbs) => SqliteVerb<R>, manager?: EntityManager): Promise<R> {
     const { engine, verbs } = this.opened();
     return manager ? engine.runIn(manager, () => verb(verbs)) : engine.run(() => verb(verbs));
+  }
+
+  /** For verbs that go through many rows. */
+  private async runLong<R>(verb: (verbs: Verbs) => SqliteVerb<R>): Promise<R> {
+    const { engine, verbs } = this.opened();
+    return engine.run(() => verb(verbs), LONG_VERB_LIMIT_MS);
   }
 
   private opened(): OpenDatabase {

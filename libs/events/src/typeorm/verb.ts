@@ -1,6 +1,9 @@
 import type { ObjectLiteral, SelectQueryBuilder } from 'typeorm';
 
-export type SqlValue = string | number | null | boolean | readonly (string | number | null | boolean)[];
+type Scalar = string | number | null | boolean;
+
+/** MySQL: an array stands for a list, one of arrays for the rows of an insert. */
+export type SqlValue = Scalar | readonly Scalar[] | readonly (readonly Scalar[])[];
 
 /** One statement. The SQL text of a verb is made once, so that it can be prepared once. */
 export interface Statement {
@@ -8,6 +11,13 @@ export interface Statement {
   readonly params: readonly SqlValue[];
   /** PostgreSQL: the name to prepare it under, for verbs that run all the time. */
   readonly name?: string;
+  /**
+   * MySQL: must see what is committed by now. Inside an application's transaction it is run on another connection, since
+   * that one's snapshot may be old, and a locking read would hold up others until it ends.
+   */
+  readonly fresh?: boolean;
+  /** MySQL: what is run instead inside an application's transaction, to see past its snapshot and still what it has done. */
+  readonly joined?: Omit<Statement, 'joined'>;
 }
 
 /** SQLite only: one statement, run once per set of parameters. */
@@ -45,6 +55,11 @@ export type SqliteVerb<R> = Generator<Statement | EachStatement | typeof BEGIN, 
 /** Runs a statement and answers its rows. */
 export function* query<T extends object>(sql: string, params: readonly SqlValue[] = [], name?: string): Verb<T[]> {
   return (yield { sql, params, name }).rows as T[];
+}
+
+/** The same, past the snapshot of an application's transaction. */
+export function* queryFresh<T extends object>(sql: string, params: readonly SqlValue[] = []): Verb<T[]> {
+  return (yield { sql, params, fresh: true }).rows as T[];
 }
 
 /** Runs a statement and answers how many rows it wrote. */

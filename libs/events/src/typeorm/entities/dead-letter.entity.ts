@@ -30,6 +30,10 @@ export class DeadLetterEntity {
   @Column({ name: 'ordering_key', type: 'varchar', nullable: true })
   orderingKey!: string | null;
 
+  /** It keeps its lane waiting. */
+  @Column({ name: 'blocking', type: 'boolean' })
+  blocking!: boolean;
+
   @Column({ type: 'text', nullable: true })
   errors!: string | null;
 

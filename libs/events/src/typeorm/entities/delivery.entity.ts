@@ -38,4 +38,7 @@ export class DeliveryEntity {
 
   @Column({ type: 'text', nullable: true })
   errors!: string | null;
+
+  @Column({ name: 'rate_slot', type: 'bigint', nullable: true })
+  rateSlot!: number | null;
 }

@@ -41,4 +41,7 @@ export class HandlerEntity {
 
   @Column({ name: 'retired_at', type: 'bigint', nullable: true })
   retiredAt!: number | null;
+
+  @Column({ type: 'varchar', nullable: true })
+  successor!: string | null;
 }

@@ -17,4 +17,7 @@ export class RateLimitEntity {
 
   @Column({ name: 'next_slot', type: 'float' })
   nextSlot!: number;
+
+  @Column({ name: 'full_at', type: 'bigint' })
+  fullAt!: number;
 }

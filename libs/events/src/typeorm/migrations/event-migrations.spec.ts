@@ -2,13 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { eventMigrations, eventMigrationSql } from './event-migrations.js';
 
 describe('eventMigrationSql', () => {
-  it.each(['postgres', 'better-sqlite3'] as const)(
+  it.each(['postgres', 'better-sqlite3', 'mysql', 'mariadb'] as const)(
     'puts every table of %s under the prefix, and takes each away again',
     (type) => {
       const [{ up, down }] = eventMigrationSql({ type, tablePrefix: 'my_' });
       const tables = (statements: readonly string[], verb: string) =>
         statements
-          .flatMap((sql) => new RegExp(`^${verb} table (?:if not exists )?"(\\w+)"`).exec(sql)?.[1] ?? [])
+          .flatMap((sql) => new RegExp(`^${verb} table (?:if (?:not )?exists )?["\`](\\w+)["\`]`).exec(sql)?.[1] ?? [])
           .toSorted();
       const made = [
         'my_completion',
@@ -49,6 +49,10 @@ describe('eventMigrationSql', () => {
 describe('eventMigrations', () => {
   it('names its classes as TypeORM asks: a name that ends in a timestamp', () => {
     const migrations = eventMigrations({ type: 'postgres' }).map((Migration) => new Migration());
-    expect(migrations.map(({ name }) => name)).toEqual(['DurableEventsInitial1767225600000']);
+    expect(migrations.map(({ name }) => name)).toEqual([
+      'DurableEventsInitial1767225600000',
+      'DurableEventsInvokerChain1769904000000',
+      'DurableEventsLanes1772323200000',
+    ]);
   });
 });

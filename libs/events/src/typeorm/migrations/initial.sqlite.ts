@@ -29,7 +29,6 @@ export const initialSqlite = (prefix: string): MigrationScript => ({
       fanned_out_at integer
     )`,
     `create index "${prefix}inbox_raw" on ${t.inbox} (seq) where fanned_out_at is null`,
-    `create index "${prefix}inbox_received_at" on ${t.inbox} (received_at)`,
     `create table ${t.delivery} (
       id integer primary key autoincrement not null,
       event_seq integer not null,

@@ -4,6 +4,7 @@ import type { DataSource } from 'typeorm';
 export interface NativeClient {
   query(query: NativeQuery): Promise<{ rows: object[]; rowCount: number | null }>;
   query(sql: string): Promise<unknown>;
+  on(event: 'error', listener: () => void): unknown;
 }
 
 export interface PooledClient extends NativeClient {
@@ -15,8 +16,8 @@ export interface PooledClient extends NativeClient {
 export interface LoneClient extends NativeClient {
   connect(): Promise<unknown>;
   end(): Promise<void>;
-  on(event: 'notification', listener: (message: { payload?: string }) => void): unknown;
   on(event: 'error', listener: () => void): unknown;
+  on(event: 'notification', listener: (message: { payload?: string }) => void): unknown;
 }
 
 export interface NativePool {
@@ -24,6 +25,7 @@ export interface NativePool {
   readonly Client: new (options: object) => LoneClient;
   connect(): Promise<PooledClient>;
   on(event: 'connect', listener: (client: NativeClient) => void): unknown;
+  off(event: 'connect', listener: (client: NativeClient) => void): unknown;
 }
 
 export interface NativeQuery {
@@ -53,4 +55,9 @@ export const TYPES = { getTypeParser: (oid: number) => PARSERS[oid] ?? asText };
 /** The pool of an initialized postgres DataSource. */
 export function nativePool(source: DataSource): NativePool {
   return (source.driver as unknown as { master: NativePool }).master;
+}
+
+/** Without a listener, a connection that breaks while it is in use ends the process; the statement under way fails anyway. */
+export function survive(client: NativeClient): void {
+  client.on('error', () => undefined);
 }

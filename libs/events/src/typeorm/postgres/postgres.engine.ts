@@ -1,8 +1,11 @@
 import type { DataSource, EntityManager } from 'typeorm';
-import type { Clock } from '../../clock/clock.js';
-import type { Engine } from '../engine.js';
+import type { Clock, TimerHandle } from '../../clock/clock.js';
+import { StoreUnavailableError } from '../../errors/store-unavailable.error.js';
+import { ConnectionTrust } from '../connection-trust.js';
+import { type Engine, VERB_LIMIT_MS } from '../engine.js';
+import { orUnavailable } from '../unavailable.js';
 import { BEGIN, type EachStatement, type SqliteVerb, type Statement, type StatementResult } from '../verb.js';
-import { type NativeClient, nativePool, TYPES } from './native-pool.js';
+import { type NativeClient, nativePool, type PooledClient, survive, TYPES } from './native-pool.js';
 
 const NOTHING: StatementResult = { rows: [], count: 0, counts: [], rowIds: [] };
 
@@ -10,7 +13,13 @@ const NOTHING: StatementResult = { rows: [], count: 0, counts: [], rowIds: [] };
  * For every connection of the engine. The live table's size swings between nothing and millions, so its statistics are
  * often wrong; each of our statements has an index to go by, and a plan made for an empty table must not be a full scan.
  */
-const SESSION = `set enable_seqscan = off; set jit = off; set default_transaction_isolation = 'read committed'`;
+const PLANNING = 'set enable_seqscan = off; set jit = off';
+/**
+ * The server gives up before we do: what we no longer wait for must not pile up there, waiting for a lock, nor hold its
+ * locks until the server notices that the connection is gone.
+ */
+const LIMITS = `set lock_timeout = ${VERB_LIMIT_MS * 0.8}; set idle_in_transaction_session_timeout = ${VERB_LIMIT_MS}`;
+const SESSION = `${PLANNING}; ${LIMITS}; set default_transaction_isolation = 'read committed'`;
 
 /** Serialization failure and deadlock: the database has chosen us to give way. */
 const GIVE_WAY = ['40001', '40P01'];
@@ -22,20 +31,26 @@ const LONGEST_WAIT_MS = 20;
  * transaction. Statements with a name are prepared once a connection.
  */
 export class PostgresEngine implements Engine {
+  private readonly trust: ConnectionTrust<PooledClient>;
+
   constructor(
     private readonly source: DataSource,
     private readonly clock: Clock,
     private readonly random: () => number,
-  ) {}
+  ) {
+    this.trust = new ConnectionTrust(clock);
+  }
 
   /** To be called once the DataSource is initialized: its first connection is there already. */
   async prepareSessions(): Promise<void> {
     const pool = nativePool(this.source);
     pool.on('connect', (client) => {
+      survive(client);
       // Queued before the first statement. If it fails, so does that.
       client.query(SESSION).catch(() => undefined);
     });
     const client = await pool.connect();
+    survive(client);
     try {
       await client.query(SESSION);
     } finally {
@@ -43,12 +58,12 @@ export class PostgresEngine implements Engine {
     }
   }
 
-  async run<R>(verb: () => SqliteVerb<R>): Promise<R> {
+  async run<R>(verb: () => SqliteVerb<R>, limitMs: number = VERB_LIMIT_MS): Promise<R> {
     for (let tries = 1; ; tries++) {
       try {
-        return await this.once(verb());
+        return await this.once(verb(), limitMs);
       } catch (error) {
-        if (tries === MOST_TRIES || !GIVE_WAY.includes((error as { code?: string }).code ?? '')) throw error;
+        if (tries === MOST_TRIES || !this.isConflict(error)) throw error;
         const waitMs = Math.ceil(this.random() * LONGEST_WAIT_MS);
         await new Promise<void>((resolve) => this.clock.setTimeout(resolve, waitMs));
       }
@@ -71,35 +86,100 @@ export class PostgresEngine implements Engine {
     return step.value;
   }
 
-  private async once<R>(steps: SqliteVerb<R>): Promise<R> {
-    const client = await nativePool(this.source).connect();
-    let began = false;
-    let broken: Error | undefined;
+  isConflict(error: unknown): boolean {
+    return GIVE_WAY.includes((error as { code?: string }).code ?? '');
+  }
+
+  /** A connection that has not done its work in time is closed; nobody waits for what may still come of it. */
+  private async once<R>(steps: SqliteVerb<R>, limitMs: number): Promise<R> {
+    let timer: TimerHandle;
+    const late = new Promise<never>((_, reject) => {
+      const giveUp = () => {
+        this.trust.doubt();
+        reject(new StoreUnavailableError(`no answer within ${limitMs} ms`));
+      };
+      if (limitMs < Infinity) timer = this.clock.setTimeout(giveUp, limitMs);
+    });
     try {
-      let step = steps.next(NOTHING);
-      while (!step.done) {
-        if (step.value === BEGIN) {
-          await client.query('begin');
-          began = true;
-          step = steps.next(NOTHING);
-        } else {
-          step = steps.next(await execute(client, single(step.value)));
-        }
+      const client = await this.connect(late);
+      try {
+        const result = await Promise.race([perform(client, steps), late]);
+        this.trust.heard(client);
+        client.release();
+        return result;
+      } catch (error) {
+        const broke = error instanceof StoreUnavailableError ? error : undefined;
+        if (!broke) this.trust.heard(client);
+        client.release(broke);
+        throw error;
       }
-      if (began) await client.query('commit');
-      return step.value;
-    } catch (error) {
-      // A connection that cannot roll back is not to be used again.
-      if (began) await client.query('rollback').catch((failure: Error) => (broken = failure));
-      throw error;
     } finally {
-      client.release(broken);
+      this.clock.clearTimeout(timer);
+    }
+  }
+
+  private async connect(late: Promise<never>): Promise<PooledClient> {
+    const connecting = this.trusted();
+    try {
+      return await Promise.race([connecting, late]);
+    } catch (error) {
+      connecting.then(
+        (client) => client.release(),
+        () => undefined,
+      );
+      throw orUnavailable(error);
+    }
+  }
+
+  private async trusted(): Promise<PooledClient> {
+    for (;;) {
+      const client = await nativePool(this.source).connect();
+      if (!this.trust.isDoubtful(client)) return client;
+      client.release(new Error('it may lead nowhere'));
     }
   }
 }
 
+async function perform<R>(client: NativeClient, steps: SqliteVerb<R>): Promise<R> {
+  let began = false;
+  try {
+    let step = steps.next(NOTHING);
+    while (!step.done) {
+      if (step.value === BEGIN) {
+        await ask(() => client.query('begin'));
+        began = true;
+        step = steps.next(NOTHING);
+      } else {
+        step = steps.next(await execute(client, single(step.value)));
+      }
+    }
+    if (began) await ask(() => client.query('commit'));
+    return step.value;
+  } catch (error) {
+    if (began) await rollBack(client, error);
+    throw error;
+  }
+}
+
+/** @throws StoreUnavailableError when it cannot: such a connection is not to be used again. */
+async function rollBack(client: NativeClient, cause: unknown): Promise<void> {
+  try {
+    await client.query('rollback');
+  } catch {
+    throw new StoreUnavailableError('its connection broke', { cause });
+  }
+}
+
+async function ask<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw orUnavailable(error);
+  }
+}
+
 async function execute(client: NativeClient, { sql, params, name }: Statement): Promise<StatementResult> {
-  const { rows, rowCount } = await client.query({ text: sql, values: params, name, types: TYPES });
+  const { rows, rowCount } = await ask(() => client.query({ text: sql, values: params, name, types: TYPES }));
   return { ...NOTHING, rows, count: rowCount ?? 0 };
 }
 

@@ -1,7 +1,9 @@
 import { Buffer } from 'node:buffer';
 import type { AppendRequest, AppendResult } from '../../store/inbox.store.js';
 import type { Tables } from '../tables.js';
+import type { Notice } from '../postgres/wake-channel.js';
 import { BEGIN, query, type Verb } from '../verb.js';
+import { leasePostgres } from './claim.postgres.js';
 import { orderingLocks } from './ordering-locks.js';
 import { dueAt } from './rows.js';
 
@@ -9,46 +11,23 @@ import { dueAt } from './rows.js';
  * One statement, so one snapshot: the version that it compares is the one its deliveries go by. `seq` is taken in the
  * order given, before the insert, so that deliveries are joined by number and not by id. The lock per ordering key is
  * a statement before it: `seq` must be taken after the lock is held, or its order would not be commit order.
+ * `notice` is sent with the commit: by itself it would cost another.
  */
 export function appendPostgres(t: Tables) {
+  const lease = leasePostgres(t);
   const lock = `select id from ${t.lock} where id = any($1::smallint[]) order by id for update`;
-  const append = `
-    with registry as materialized (select version = $1 as current from ${t.registry} where id = 1),
-    given as materialized (
-      select nextval(pg_get_serial_sequence(${literal(t.inbox)}, 'seq')) as seq, e.*
-      from unnest($3::text[], $4::text[], $5::int[], $6::text[], $7::text[], $8::int[], $9::text[], $10::smallint[], $11::bigint[], $12::bigint[])
-        with ordinality e (id, type, version, payload, headers, bytes, ordering_key, priority, occurred_at, available_at, ord)
-    ),
-    stored as (
-      insert into ${t.inbox} (seq, id, type, version, payload, headers, bytes, ordering_key, priority, occurred_at, received_at, available_at, fanned_out_at)
-      select seq, id, type, version, payload::json, headers::json, bytes, ordering_key, priority, occurred_at, $2, available_at,
-        case when (select current from registry) then $2::bigint end
-      from given
-      on conflict (id) do nothing
-      returning seq
-    ),
-    delivered as (
-      insert into ${t.delivery} (event_seq, handler, priority, available_at, ordering_key)
-      select given.seq, d.handler, d.priority, case when given.available_at > $2 then given.available_at end, d.ordering_key
-      from unnest($13::int[], $14::text[], $15::smallint[], $16::text[]) with ordinality d (ord, handler, priority, ordering_key, n)
-      join given on given.ord = d.ord
-      join stored on stored.seq = given.seq
-      where (select current from registry)
-      order by d.n
-    )
-    select (select current from registry) as current, array(select ord::int from given join stored using (seq)) as stored`;
+  const [appendKnown, appendFresh] = [appendSql(t, false), appendSql(t, true)];
 
-  return function* ({ events, registryVersion, now }: AppendRequest): Verb<AppendResult> {
+  return function* ({ events, registryVersion, now, claim }: AppendRequest, notice?: Notice): Verb<AppendResult> {
     const locks = orderingLocks(events);
-    if (locks.length > 0) {
-      yield BEGIN;
-      yield* query(lock, [locks]);
-    }
+    if (locks.length > 0 || claim) yield BEGIN;
+    if (locks.length > 0) yield* query(lock, [locks]);
     const deliveries = events.flatMap((event, index) =>
       event.deliveries.map((delivery) => ({ ord: index + 1, ...delivery })),
     );
-    const [row] = yield* query<{ current: boolean; stored: number[] }>(
-      append,
+    const isFresh = events.every(({ generatedId }) => generatedId);
+    const [row] = yield* query<{ current: boolean; stored: number[] | null }>(
+      isFresh ? appendFresh : appendKnown,
       [
         registryVersion,
         now,
@@ -66,12 +45,48 @@ export function appendPostgres(t: Tables) {
         deliveries.map((delivery) => delivery.handler),
         deliveries.map((delivery) => delivery.priority),
         deliveries.map((delivery) => delivery.orderingKey),
+        notice?.channel ?? null,
+        notice?.message ?? null,
       ],
-      'events:append',
+      isFresh ? 'events:append-fresh' : 'events:append',
     );
-    const stored = new Set(row.stored);
-    return { stored: events.map((_, index) => stored.has(index + 1)), fannedOut: row.current };
+    const stored = row.stored && new Set(row.stored);
+    const result = { stored: events.map((_, index) => stored?.has(index + 1) ?? true), fannedOut: row.current };
+    return claim ? { ...result, claimed: yield* lease(claim) } : result;
   };
+}
+
+/**
+ * @param fresh no id of these can be there already: looking for it, and inserting so that another's may come in between,
+ *   takes a third of the insert.
+ */
+function appendSql(t: Tables, fresh: boolean): string {
+  return `
+    with registry as materialized (select version = $1 as current from ${t.registry} where id = 1),
+    given as materialized (
+      select nextval((select pg_get_serial_sequence(${literal(t.inbox)}, 'seq')::regclass)) as seq, e.*
+      from unnest($3::text[], $4::text[], $5::int[], $6::text[], $7::text[], $8::int[], $9::text[], $10::smallint[], $11::bigint[], $12::bigint[])
+        with ordinality e (id, type, version, payload, headers, bytes, ordering_key, priority, occurred_at, available_at, ord)
+    ),
+    stored as (
+      insert into ${t.inbox} (seq, id, type, version, payload, headers, bytes, ordering_key, priority, occurred_at, received_at, available_at, fanned_out_at)
+      select seq, id, type, version, payload::json, headers::json, bytes, ordering_key, priority, occurred_at, $2, available_at,
+        case when (select current from registry) then $2::bigint end
+      from given
+      ${fresh ? '' : 'on conflict (id) do nothing returning seq'}
+    ),
+    delivered as (
+      insert into ${t.delivery} (event_seq, handler, priority, available_at, ordering_key)
+      select given.seq, d.handler, d.priority, case when given.available_at > $2 then given.available_at end, d.ordering_key
+      from unnest($13::int[], $14::text[], $15::smallint[], $16::text[]) with ordinality d (ord, handler, priority, ordering_key, n)
+      join given on given.ord = d.ord
+      ${fresh ? '' : 'join stored on stored.seq = given.seq'}
+      where (select current from registry)
+      order by d.n
+    )
+    select (select current from registry) as current,
+      ${fresh ? 'null' : 'array(select ord::int from given join stored using (seq))'} as stored,
+      (select pg_notify($17, $18) where $17 is not null)`;
 }
 
 /** A quoted name as a text literal. */

@@ -1,7 +1,8 @@
-import { Buffer } from 'node:buffer';
 import type { AppendRequest, AppendResult } from '../../store/inbox.store.js';
 import type { Tables } from '../tables.js';
 import { BEGIN, each, execute, query, type SqliteVerb } from '../verb.js';
+import { leaseSqlite } from './claim.sqlite.js';
+import { INBOX_COLUMNS, inboxRow } from './inbox-row.js';
 import { dueAt } from './rows.js';
 
 /** One writer at a time: order of `seq` is commit order without further locks. */
@@ -11,31 +12,19 @@ export function appendSqlite(t: Tables) {
   const takeLock = `update ${t.registry} set id = id where id < 0`;
   const registry = `select version from ${t.registry} where id = 1`;
   const store = `insert into ${t.inbox}
-      (id, type, version, payload, headers, bytes, ordering_key, priority, occurred_at, received_at, available_at, fanned_out_at)
+      (${INBOX_COLUMNS})
     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (id) do nothing`;
   const deliver = deliverSqlite(t);
+  const lease = leaseSqlite(t);
 
-  return function* ({ events, registryVersion, now }: AppendRequest): SqliteVerb<AppendResult> {
+  return function* ({ events, registryVersion, now, claim }: AppendRequest): SqliteVerb<AppendResult> {
     yield BEGIN;
     yield* execute(takeLock);
     const [row] = yield* query<{ version: number }>(registry);
     const fannedOut = row?.version === registryVersion;
     const written = yield* each(
       store,
-      events.map((event) => [
-        event.id,
-        event.type,
-        event.version,
-        event.payload,
-        event.headers,
-        Buffer.byteLength(event.payload),
-        event.orderingKey,
-        event.priority,
-        event.occurredAt,
-        now,
-        dueAt(event.availableAt, now),
-        fannedOut ? now : null,
-      ]),
+      events.map((event) => inboxRow(event, now, fannedOut)),
     );
     const stored = written.counts.map((count) => count === 1);
     if (fannedOut) {
@@ -52,7 +41,7 @@ export function appendSqlite(t: Tables) {
       );
       yield* each(deliver, deliveries);
     }
-    return { stored, fannedOut };
+    return claim ? { stored, fannedOut, claimed: yield* lease(claim) } : { stored, fannedOut };
   };
 }
 

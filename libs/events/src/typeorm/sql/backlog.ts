@@ -8,8 +8,8 @@ export function backlog(d: Dialect) {
   const count = d.sql(`
     select b.handler, b.pending, b.scheduled, b.processing, b.dead, i.received_at as "oldestPendingAt"
     from (
-      select handler, cast(sum(pending) as bigint) as pending, cast(sum(scheduled) as bigint) as scheduled,
-        cast(sum(processing) as bigint) as processing, cast(sum(dead) as bigint) as dead, min(oldest) as oldest
+      select handler, cast(sum(pending) as ${d.bigint}) as pending, cast(sum(scheduled) as ${d.bigint}) as scheduled,
+        cast(sum(processing) as ${d.bigint}) as processing, cast(sum(dead) as ${d.bigint}) as dead, min(oldest) as oldest
       from (
         select handler, count(case when available_at is null and lease_node is null then 1 end) as pending,
           count(available_at) as scheduled, count(lease_node) as processing, 0 as dead,

@@ -15,8 +15,8 @@ export function findDeliveries(d: Dialect) {
   const find = d.sql(`
     select d.id as id, d.event_seq as seq, d.handler,
       case when d.lease_node is not null then 'processing' when d.available_at is not null then 'scheduled' else 'pending' end as state,
-      d.attempts + d.crashes as attempts, d.available_at as "availableAt", cast(null as bigint) as "finishedAt",
-      cast(null as bigint) as "durationMs", cast(null as text) as reason, d.errors
+      d.attempts + d.crashes as attempts, d.available_at as "availableAt", cast(null as ${d.bigint}) as "finishedAt",
+      cast(null as ${d.bigint}) as "durationMs", cast(null as ${d.type === 'mysql' ? 'char' : 'text'}) as reason, d.errors
     from ${inbox} i join ${delivery} d on d.event_seq = i.seq where i.id = ?
     union all
     select c.id as id, c.event_seq, c.handler, c.outcome, c.attempts, null, c.finished_at, c.duration_ms, null, c.errors

@@ -1,35 +1,39 @@
-import type { DeadLetterQuery } from '../../store/dead-letter.store.js';
+import type { DeadLetterQuery, RedrivePace } from '../../store/dead-letter.store.js';
 import type { Dialect } from '../dialect.js';
 import { BEGIN, execute, type Verb } from '../verb.js';
-import { takeDeadLetters } from './take-dead-letters.js';
-
-const COLUMNS = 'id, event_seq, handler, priority, claims, ordering_key, errors';
+import { givenRows } from './given-rows.js';
+import { dueAt } from './rows.js';
+import { takeDeadLetters, type TakenLetter } from './take-dead-letters.js';
 
 /** Attempts and crashes start again; `claims` goes on, or an old lease could fit the new life of the delivery. */
 export function redrive(d: Dialect) {
   const take = takeDeadLetters(d);
-  const revive =
-    d.type === 'postgres'
-      ? `insert into ${d.tables.delivery} (${COLUMNS})
-         select * from unnest($1::bigint[], $2::bigint[], $3::text[], $4::smallint[], $5::int[], $6::text[], $7::text[])`
-      : `insert into ${d.tables.delivery} (${COLUMNS})
-         select value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6 from json_each(?)`;
+  const letters = givenRows(d, {
+    id: 'bigint',
+    event_seq: 'bigint',
+    handler: 'text',
+    priority: 'smallint',
+    available_at: 'bigint',
+    claims: 'int',
+    ordering_key: 'text',
+    errors: 'text',
+  });
+  const columns = 'id, event_seq, handler, priority, available_at, claims, ordering_key, errors';
+  const into = `insert into ${d.tables.delivery} (${columns})`;
+  const revive = d.sql(`${into} select ${columns} from ${letters.table}`);
 
-  return function* (filter: DeadLetterQuery, limit: number, _now: number): Verb<number[]> {
+  return function* (filter: DeadLetterQuery, limit: number, now: number, pace?: RedrivePace): Verb<number[]> {
     yield BEGIN;
-    const letters = yield* take(filter, limit);
-    if (letters.length === 0) return [];
-    const columns = [
-      letters.map((letter) => letter.id),
-      letters.map((letter) => letter.event_seq),
-      letters.map((letter) => letter.handler),
-      letters.map((letter) => letter.priority),
-      letters.map((letter) => letter.claims),
-      letters.map((letter) => letter.ordering_key),
-      letters.map((letter) => letter.errors),
-    ];
-    const rows = () => JSON.stringify(letters.map((_, index) => columns.map((column) => column[index])));
-    yield* execute(revive, d.type === 'postgres' ? columns : [rows()]);
-    return columns[0] as number[];
+    const taken = yield* take(filter, limit);
+    if (taken.length === 0) return [];
+    const due = (index: number) => (pace ? dueAt(Math.ceil(pace.startAt + index * pace.everyMs), now) : null);
+    const revived = taken.map((letter, index) => ({ ...letter, available_at: due(index) }));
+    if (d.type === 'mysql') yield* execute(`${into} values ?`, [revived.map(valuesOf)]);
+    else yield* execute(revive, letters.params(revived));
+    return taken.map((letter) => letter.id);
   };
+}
+
+function valuesOf(row: TakenLetter & { available_at: number | null }) {
+  return [row.id, row.event_seq, row.handler, row.priority, row.available_at, row.claims, row.ordering_key, row.errors];
 }

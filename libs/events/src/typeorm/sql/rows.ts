@@ -6,6 +6,8 @@ import type {
   StoredEvent,
 } from '../../store/records.js';
 
+import type { Pick } from './lane-plan.js';
+
 /** Payloads above this many bytes are left out of claims. */
 export const LARGE_PAYLOAD_BYTES = 65_536;
 
@@ -38,6 +40,8 @@ export interface ClaimRow extends EventRow {
   attempts: number;
   crashes: number;
   claims: number;
+  rate_slot: number | null;
+  lane: string | null;
 }
 
 export interface DeadLetterRow extends EventRow {
@@ -73,6 +77,8 @@ export function toClaimed(row: ClaimRow): ClaimedDelivery {
     priority: row.priority,
     attempts: row.attempts,
     crashes: row.crashes,
+    rateSlot: row.rate_slot,
+    lane: row.lane,
     event: toEvent(row),
   };
 }
@@ -80,6 +86,14 @@ export function toClaimed(row: ClaimRow): ClaimedDelivery {
 /** Lower priority first, then older. */
 export function byUrgency(a: { priority: number; id: number }, b: { priority: number; id: number }): number {
   return a.priority - b.priority || a.id - b.id;
+}
+
+/** What was picked of lanes, each run together and in its order, among the others by the urgency of what brought its lane up. */
+export function inRuns(claimed: readonly ClaimedDelivery[], picks: readonly Pick[]): ClaimedDelivery[] {
+  const byId = new Map(picks.map((pick) => [pick.id, pick]));
+  const placed = claimed.map((one) => ({ one, at: byId.get(one.id) ?? { ...one, rank: one.id, place: 0 } }));
+  placed.sort((a, b) => a.at.priority - b.at.priority || a.at.rank - b.at.rank || a.at.place - b.at.place);
+  return placed.map(({ one }) => one);
 }
 
 export function toDeadLetter(row: DeadLetterRow): DeadLetterRecord {

@@ -4,21 +4,26 @@ import type { CompletionOutcome, DeadReason, Settlement } from '../../store/reco
 export interface SettlementRow {
   readonly id: number;
   readonly claims: number;
+  readonly handler: string;
+  readonly lane: string | null;
   readonly outcome: Settlement['outcome'];
   /** Final count of a finished one; how many more of the others. */
   readonly attempts: number;
   readonly durationMs: number | null;
   readonly availableAt: number | null;
+  readonly rateSlot: number | null;
   readonly reason: DeadReason | null;
   /** A line of `errors`. */
   readonly failure: string | null;
+  readonly key: Settlement['key'];
 }
 
 export type Fate = 'finished' | 'dead' | 'back';
 
 export function toRow(settlement: Settlement): SettlementRow {
-  const { id, claims, outcome } = settlement;
-  const row = { id, claims, outcome, attempts: 0, durationMs: null, availableAt: null, reason: null, failure: null };
+  const { id, claims, handler, lane = null, outcome, key } = settlement;
+  const nothing = { durationMs: null, availableAt: null, rateSlot: null, reason: null, failure: null };
+  const row = { id, claims, handler, lane, outcome, key, attempts: 0, ...nothing };
   switch (settlement.outcome) {
     case 'completed':
     case 'duplicate':
@@ -27,9 +32,9 @@ export function toRow(settlement: Settlement): SettlementRow {
     case 'retry':
       return { ...row, attempts: 1, availableAt: settlement.availableAt, failure: JSON.stringify(settlement.failure) };
     case 'snoozed':
-      return { ...row, availableAt: settlement.availableAt };
+      return { ...row, availableAt: settlement.availableAt, rateSlot: settlement.rateSlot ?? null };
     case 'released':
-      return row;
+      return { ...row, rateSlot: settlement.rateSlot ?? null };
     case 'dead':
       break;
   }
@@ -40,6 +45,11 @@ export function toRow(settlement: Settlement): SettlementRow {
 export function fateOf(outcome: Settlement['outcome']): Fate {
   if (outcome === 'dead') return 'dead';
   return isCompletion(outcome) ? 'finished' : 'back';
+}
+
+/** What the key of a settled delivery becomes. */
+export function keyStateOf(outcome: Settlement['outcome']): 'completed' | 'failed' {
+  return outcome === 'completed' ? 'completed' : 'failed';
 }
 
 function isCompletion(outcome: Settlement['outcome']): outcome is CompletionOutcome {

@@ -41,6 +41,11 @@ export class SqliteEngine implements Engine {
     });
   }
 
+  /** None: whoever writes has the whole file. */
+  isConflict(): boolean {
+    return false;
+  }
+
   private connection(source: DataSource): SqliteConnection {
     const database = nativeDatabase(source);
     let connection = this.connections.get(database);

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { isInMemory, isPglite, isSameDatabase } from './database-identity.js';
 
 const file = (database: string): DataSourceOptions => ({ type: 'better-sqlite3', database });
+const maria: DataSourceOptions = { type: 'mariadb', host: 'db', port: 3306, username: 'app', database: 'shop' };
 const server: DataSourceOptions = { type: 'postgres', host: 'db', port: 5432, username: 'app', database: 'shop' };
 
 describe('isSameDatabase', () => {
@@ -16,6 +17,17 @@ describe('isSameDatabase', () => {
       'a replicated one by its master',
       { type: 'postgres', replication: { master: { url: 'postgres://db/shop' }, slaves: [] } },
       server,
+    ],
+    ['a MariaDB server by URL, or as MySQL', maria, { type: 'mysql', url: 'mysql://other:secret@db/shop' }],
+    [
+      'a replicated MariaDB by its master',
+      { type: 'mariadb', replication: { master: { url: 'mysql://db/shop' }, slaves: [] } },
+      maria,
+    ],
+    [
+      'a MariaDB socket',
+      { ...maria, socketPath: '/run/db.sock' },
+      { ...maria, host: undefined, socketPath: '/run/db.sock' },
     ],
     [
       'a database with an escaped name',
@@ -32,6 +44,9 @@ describe('isSameDatabase', () => {
     ['hosts', server, { ...server, host: 'db2' }],
     ['ports', server, { ...server, port: 5433 }],
     ['databases of a server', server, { ...server, database: 'bookshop' }],
+    ['MariaDB ports', maria, { ...maria, port: 3307 }],
+    ['MariaDB databases', maria, { ...maria, database: 'bookshop' }],
+    ['kinds of server', maria, { ...server, port: 3306 }],
     ['types', server, { ...server, type: 'cockroachdb', timeTravelQueries: false } as DataSourceOptions],
   ])('tells %s apart', (_name, one, other) => {
     expect([isSameDatabase(one, other), isSameDatabase(other, one)]).toEqual([false, false]);

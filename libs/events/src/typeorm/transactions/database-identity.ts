@@ -3,6 +3,7 @@ import { canonical } from '../sqlite/file-mutex.js';
 import { isMemory } from '../sqlite/sqlite.engine.js';
 
 type PostgresOptions = Extract<DataSourceOptions, { type: 'postgres' }>;
+type MysqlOptions = Extract<DataSourceOptions, { type: 'mysql' | 'mariadb' }>;
 
 const THIS_MACHINE = ['localhost', '127.0.0.1', '::1', '[::1]'];
 
@@ -26,6 +27,7 @@ export function isSameDatabase(one: DataSourceOptions, other: DataSourceOptions)
 function identity(options: DataSourceOptions): string {
   if (options.type === 'better-sqlite3') return `sqlite ${canonical(options.database)}`;
   if (options.type === 'postgres') return postgresName(options);
+  if (options.type === 'mysql' || options.type === 'mariadb') return mysqlName(options);
   return options.type;
 }
 
@@ -37,7 +39,20 @@ function postgresName(options: PostgresOptions): string {
   const host = url.host ?? given.host ?? PGHOST ?? 'localhost';
   const port = url.port ?? given.port ?? PGPORT ?? 5432;
   const database = url.database ?? given.database ?? PGDATABASE ?? url.user ?? given.username ?? PGUSER ?? '';
-  return `postgres ${THIS_MACHINE.includes(host) ? 'localhost' : host}:${port}/${database}`;
+  return `postgres ${hostName(host)}:${port}/${database}`;
+}
+
+/** A socket is on this machine; which server of it listens there, nothing tells but its path. */
+function mysqlName(options: MysqlOptions): string {
+  const given = { ...options, ...options.replication?.master };
+  const url = given.url ? parse(given.url) : {};
+  const database = url.database ?? given.database ?? '';
+  if (given.socketPath !== undefined && url.host === undefined) return `mysql ${given.socketPath}/${database}`;
+  return `mysql ${hostName(url.host ?? given.host ?? 'localhost')}:${url.port ?? given.port ?? 3306}/${database}`;
+}
+
+function hostName(host: string): string {
+  return THIS_MACHINE.includes(host) ? 'localhost' : host;
 }
 
 /** What a connection URL says, where it says it; TypeORM lets that win over the single options. */

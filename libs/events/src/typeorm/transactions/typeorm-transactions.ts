@@ -3,8 +3,12 @@ import type { Clock } from '../../clock/clock.js';
 import { ForeignManagerError } from '../../errors/foreign-manager.error.js';
 import { NoTransactionError } from '../../errors/no-transaction.error.js';
 import { TransactionLeftOpenError } from '../../errors/transaction-left-open.error.js';
+import { StoreUnavailableError } from '../../errors/store-unavailable.error.js';
 import type { Transactions } from '../../store/transactions.js';
 import { describeDatabase } from '../describe-database.js';
+import { isConflict } from '../mysql/conflicts.js';
+import { begin } from './begin.js';
+import { type NativePool, nativePool, survive } from '../postgres/native-pool.js';
 import { CommitWatch } from './commit-watch.js';
 import { isSameDatabase } from './database-identity.js';
 import { Semaphore } from './semaphore.js';
@@ -18,14 +22,16 @@ export interface TransactionsOptions {
   readonly clock: Clock;
   /** Uniform in [0, 1). Default `Math.random`. */
   readonly random?: () => number;
-  /** PostgreSQL: how many run at once. Default: half of the DataSource's pool, at least 1. */
+  /** On a server: how many run at once. Default: half of the DataSource's pool, at least 1. */
   readonly maxConcurrent?: number;
   /** Whether the DataSource is the library's own: `open` initializes it and `close` destroys it. Default false. */
   readonly ownsDataSource?: boolean;
 }
 
-/** TypeORM's default is that of `pg`. */
+/** TypeORM's default is that of `pg` and of `mysql2`. */
 const DEFAULT_POOL_SIZE = 10;
+/** Enough to get past a whole pool, half of which is tried at a time. */
+const MOST_TRIES = 3;
 
 /** Transactions on a DataSource of TypeORM: the application's, or one of our own when the application has none. */
 export class TypeOrmTransactions implements Transactions {
@@ -47,6 +53,8 @@ export class TypeOrmTransactions implements Transactions {
     if (this.dataSource.options.type === 'better-sqlite3') {
       this.sqlite ??= attachTo(this.dataSource, { clock, random, timeoutMs: transactionTimeoutMs });
     }
+    // A server that ends a connection just made is heard before TypeORM listens to that one.
+    this.pool?.on('connect', survive);
   }
 
   /** Leaves the application's DataSource as it was. Transactions must have ended. */
@@ -54,7 +62,13 @@ export class TypeOrmTransactions implements Transactions {
     this.commits.close();
     this.sqlite?.detach();
     this.sqlite = undefined;
+    this.pool?.off('connect', survive);
     if (this.options.ownsDataSource && this.dataSource.isInitialized) await this.dataSource.destroy();
+  }
+
+  private get pool(): NativePool | undefined {
+    const { options, isInitialized } = this.dataSource;
+    return options.type === 'postgres' && isInitialized ? nativePool(this.dataSource) : undefined;
   }
 
   transaction<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
@@ -74,12 +88,8 @@ export class TypeOrmTransactions implements Transactions {
   }
 
   private async pooled<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
-    const runner = this.dataSource.createQueryRunner();
-    const statements = new TransactionStatements();
-    const { query } = methodsOf(runner);
-    methodsOf(runner).query = (...args) => statements.run(args[0], () => query.apply(runner, args));
+    const { runner, statements } = await this.begun();
     try {
-      await runner.startTransaction();
       const result = await statements.ofWork(() => work(runner.manager));
       if (statements.failure !== undefined) await checkGoesOn(runner, statements.failure);
       await runner.commitTransaction();
@@ -90,6 +100,24 @@ export class TypeOrmTransactions implements Transactions {
       throw error;
     } finally {
       await runner.release();
+    }
+  }
+
+  /** After an outage the pool may have several connections that lead nowhere. */
+  private async begun(): Promise<{ runner: QueryRunner; statements: TransactionStatements }> {
+    for (let tries = 1; ; tries++) {
+      const runner = this.dataSource.createQueryRunner();
+      const statements = new TransactionStatements(isMysql(this.dataSource.options) ? isConflict : undefined);
+      const { query } = methodsOf(runner);
+      methodsOf(runner).query = (...args) => statements.run(args[0], () => query.apply(runner, args));
+      try {
+        await begin(runner, this.options.clock);
+        return { runner, statements };
+      } catch (error) {
+        await rollBack(runner);
+        await runner.release();
+        if (!(error instanceof StoreUnavailableError) || tries === MOST_TRIES) throw error;
+      }
     }
   }
 }
@@ -117,9 +145,13 @@ async function rollBack(runner: QueryRunner): Promise<void> {
   }
 }
 
+function isMysql({ type }: DataSourceOptions): boolean {
+  return type === 'mysql' || type === 'mariadb';
+}
+
 /** The other half is left to the application: its requests must not wait for handlers. */
 function halfThePool(options: DataSourceOptions): number {
-  const { max } = (options.extra ?? {}) as { max?: unknown };
-  const size = Number(max ?? options.poolSize ?? DEFAULT_POOL_SIZE);
+  const { max, connectionLimit } = (options.extra ?? {}) as { max?: unknown; connectionLimit?: unknown };
+  const size = Number((isMysql(options) ? connectionLimit : max) ?? options.poolSize ?? DEFAULT_POOL_SIZE);
   return Math.max(1, Math.floor(size / 2));
 }

@@ -1,0 +1,229 @@
+import type { DataSource, EntityManager } from 'typeorm';
+import type { Clock, TimerHandle } from '../../clock/clock.js';
+import { StoreUnavailableError } from '../../errors/store-unavailable.error.js';
+import { ConnectionTrust } from '../connection-trust.js';
+import { type Engine, VERB_LIMIT_MS } from '../engine.js';
+import { orUnavailable } from '../unavailable.js';
+import { BEGIN, type EachStatement, type SqliteVerb, type Statement, type StatementResult } from '../verb.js';
+import { isConflict } from './conflicts.js';
+import { acquire, nativePool, type PooledConnection, query } from './native-pool.js';
+import { checkServerVersion } from './server-version.js';
+import { toNative, toResult } from './values.js';
+
+const NOTHING: StatementResult = { rows: [], count: 0, counts: [], rowIds: [] };
+
+/**
+ * For every connection of the engine. Under REPEATABLE READ a claim would lock the gaps between the rows it takes, and an
+ * empty scan whole ranges: others' inserts would wait. Without a strict mode a text too long is cut instead of refused.
+ * MariaDB also ends a transaction whose node has stopped in the middle of it; MySQL 8 has no setting for that.
+ */
+const SESSION = `set session transaction isolation level read committed; set session sql_mode = 'STRICT_ALL_TABLES',
+  session time_zone = '+00:00', session innodb_lock_wait_timeout = 5, session autocommit = 1, session sql_safe_updates = 0
+  /*M!100300 , session idle_transaction_timeout = ${VERB_LIMIT_MS / 1_000} */`;
+
+const MOST_TRIES = 5;
+const LONGEST_WAIT_MS = 20;
+/** For another node's migration. */
+const LOCK_WAIT_S = 120;
+
+/**
+ * Runs verbs on connections of the engine's own pool: a verb of one statement by itself, one that begins in a
+ * transaction.
+ */
+export class MysqlEngine implements Engine {
+  private readonly trust: ConnectionTrust<PooledConnection>;
+
+  constructor(
+    private readonly source: DataSource,
+    private readonly clock: Clock,
+    private readonly random: () => number,
+  ) {
+    this.trust = new ConnectionTrust(clock);
+  }
+
+  /**
+   * To be called once the DataSource is initialized: its first connection is there already.
+   * @param database for the error when the server is too old.
+   * @throws UnsupportedDatabaseError
+   */
+  async prepareSessions(database: string): Promise<void> {
+    const pool = nativePool(this.source);
+    pool.on('connection', (connection) => {
+      // Whatever it is doing is told; when it is idle the pool forgets it.
+      connection.on('error', () => {});
+      // Queued before the first statement. If it fails, so does that.
+      query(connection, SESSION).catch(() => connection.destroy());
+    });
+    const connection = await acquire(pool);
+    try {
+      const [{ version }] = (await query(connection, 'select version() as version')) as { version: string }[];
+      checkServerVersion(version, database);
+      await query(connection, SESSION);
+      connection.release();
+    } catch (error) {
+      connection.destroy();
+      throw error;
+    }
+  }
+
+  async run<R>(verb: () => SqliteVerb<R>, limitMs: number = VERB_LIMIT_MS): Promise<R> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.once(verb(), limitMs);
+      } catch (error) {
+        if (tries === MOST_TRIES || !isConflict(error)) throw error;
+        const waitMs = Math.ceil(this.random() * LONGEST_WAIT_MS);
+        await new Promise<void>((resolve) => this.clock.setTimeout(resolve, waitMs));
+      }
+    }
+  }
+
+  /** Runs a verb, each statement by itself, while no other connection to the server holds a lock of this name. */
+  async runAlone<R>(lock: string, verb: () => SqliteVerb<R>): Promise<R> {
+    return this.onConnection(Infinity, async (connection) => {
+      try {
+        await lockServer(connection, lock);
+        const result = await drive(verb(), ({ sql, params }) => query(connection, sql, toNative(params)));
+        await query(connection, 'do release_lock(?)', [lock]);
+        return result;
+      } catch (error) {
+        // With it goes the lock.
+        connection.destroy();
+        throw error;
+      }
+    });
+  }
+
+  async runIn<R>(manager: EntityManager, verb: () => SqliteVerb<R>): Promise<R> {
+    const runner = manager.queryRunner ?? manager.dataSource.createQueryRunner();
+    return drive(verb(), (statement) => {
+      const { sql, params, fresh = false } = statement.joined ?? statement;
+      return fresh
+        ? this.onConnection(VERB_LIMIT_MS, (connection) => query(connection, sql, toNative(params)))
+        : runner.query(sql, toNative(params));
+    });
+  }
+
+  isConflict(error: unknown): boolean {
+    return isConflict(error);
+  }
+
+  private once<R>(steps: SqliteVerb<R>, limitMs: number): Promise<R> {
+    return this.onConnection(limitMs, async (connection) => {
+      const transaction = { asked: false, open: false };
+      try {
+        const result = await drive(
+          steps,
+          async ({ sql, params }) => {
+            if (!transaction.asked || transaction.open) return query(connection, sql, toNative(params));
+            // BEGIN travels with the statement after it.
+            transaction.open = true;
+            return lastOf(await query(connection, `start transaction; ${sql}`, toNative(params)));
+          },
+          () => (transaction.asked = true),
+        );
+        if (transaction.open) await query(connection, 'commit');
+        return result;
+      } catch (error) {
+        // A connection that cannot roll back is not to be used again.
+        if (transaction.open) await query(connection, 'rollback').catch(() => connection.destroy());
+        throw error;
+      }
+    });
+  }
+
+  /** A connection that has not done its work in time is closed; nobody waits for what may still come of it. */
+  private async onConnection<T>(limitMs: number, work: (connection: PooledConnection) => Promise<T>): Promise<T> {
+    let timer: TimerHandle;
+    const late = new Promise<never>((_, reject) => {
+      const giveUp = () => {
+        this.trust.doubt();
+        reject(new StoreUnavailableError(`no answer within ${limitMs} ms`));
+      };
+      if (limitMs < Infinity) timer = this.clock.setTimeout(giveUp, limitMs);
+    });
+    try {
+      const connection = await this.connect(late);
+      try {
+        const result = await Promise.race([work(connection), late]);
+        this.trust.heard(connection);
+        // After `destroy` it does nothing.
+        connection.release();
+        return result;
+      } catch (error) {
+        const told = orUnavailable(error);
+        if (told instanceof StoreUnavailableError) connection.destroy();
+        else {
+          this.trust.heard(connection);
+          connection.release();
+        }
+        throw told;
+      }
+    } finally {
+      this.clock.clearTimeout(timer);
+    }
+  }
+
+  private async connect(late: Promise<never>): Promise<PooledConnection> {
+    const connecting = this.trusted();
+    try {
+      return await Promise.race([connecting, late]);
+    } catch (error) {
+      connecting.then(
+        (connection) => connection.release(),
+        () => undefined,
+      );
+      throw orUnavailable(error);
+    }
+  }
+
+  private async trusted(): Promise<PooledConnection> {
+    for (;;) {
+      const connection = await acquire(nativePool(this.source));
+      if (!this.trust.isDoubtful(connection)) return connection;
+      connection.destroy();
+    }
+  }
+}
+
+/** Runs a verb to its end, which gets the errors of its statements. */
+async function drive<R>(
+  steps: SqliteVerb<R>,
+  run: (statement: Statement) => Promise<unknown>,
+  begin: () => void = () => {},
+): Promise<R> {
+  let step = steps.next(NOTHING);
+  while (!step.done) {
+    if (step.value === BEGIN) {
+      begin();
+      step = steps.next(NOTHING);
+      continue;
+    }
+    const statement = single(step.value);
+    let result: StatementResult;
+    try {
+      result = toResult(await run(statement));
+    } catch (error) {
+      step = steps.throw(error);
+      continue;
+    }
+    step = steps.next(result);
+  }
+  return step.value;
+}
+
+function lastOf(answers: unknown): unknown {
+  return (answers as readonly unknown[]).at(-1);
+}
+
+async function lockServer(connection: PooledConnection, name: string): Promise<void> {
+  const [row] = (await query(connection, 'select get_lock(?, ?) as held', [name, LOCK_WAIT_S])) as {
+    held: number | null;
+  }[];
+  if (row.held !== 1) throw new Error(`the lock "${name}" was not to be had within ${LOCK_WAIT_S} s`);
+}
+
+function single(statement: Statement | EachStatement): Statement {
+  if ('each' in statement) throw new TypeError('a statement with many sets of parameters is for SQLite only');
+  return statement;
+}
