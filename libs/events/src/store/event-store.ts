@@ -1,5 +1,7 @@
+import type { ChainStore } from './chain.store.js';
 import type { DeadLetterStore } from './dead-letter.store.js';
 import type { DeliveryStore } from './delivery.store.js';
+import type { HandlerStore } from './handler.store.js';
 import type { InboxStore } from './inbox.store.js';
 import type { NodeStore } from './node.store.js';
 import type { HandlerBacklog } from './records.js';
@@ -10,9 +12,14 @@ export interface PruneRequest {
   readonly completedBefore: number;
   /** Dead letters that died before this moment go. */
   readonly deadBefore: number;
+  /** Idempotency keys and token buckets that mean nothing any more at this moment go. */
+  readonly now: number;
   /** At most this many rows a table and call. */
   readonly limit: number;
 }
+
+/** What other nodes are told of: deliveries or raw events, or a handler whose circuit or pause has changed. */
+export type Topic = 'work' | 'handlers';
 
 /** The rest of the contract: the store as a whole. */
 export interface StoreLifecycle {
@@ -30,19 +37,23 @@ export interface StoreLifecycle {
 
   /**
    * Deletes what retention no longer keeps, in small batches: history, dead letters, then inbox rows that are fanned out
-   * and that nothing refers to, received before `completedBefore`. Never unfinished work. Answers how many rows went;
-   * 0 means done.
+   * and that nothing refers to, received before `completedBefore`; expired idempotency keys; buckets that are full again.
+   * Never unfinished work, nor a dead letter that blocks a lane with live deliveries.
+   * Answers how many rows went; 0 means done.
    */
   prune(request: PruneRequest): Promise<number>;
 
   /** Backlog per handler, of handlers that have any row live or dead. */
   backlog(): Promise<HandlerBacklog[]>;
 
-  /** Tells other nodes, if the database can, that there is work. Coalesced by the caller. */
-  notify(): Promise<void>;
+  /** Tells other nodes, if the database can. Coalesced by the caller. */
+  notify(topic: Topic): Promise<void>;
 
-  /** Calls `listener` when another node has told that there is work. Databases that cannot tell never call it. */
-  listen(listener: () => void): void;
+  /**
+   * Calls `listener` when another node has told something, and with each topic when notifications may have been lost.
+   * Databases that cannot tell never call it.
+   */
+  listen(listener: (topic: Topic) => void): void;
 }
 
 /**
@@ -51,7 +62,15 @@ export interface StoreLifecycle {
  * called at any time and concurrently from any number of nodes. A verb that fails has changed nothing.
  */
 export interface EventStore
-  extends StoreLifecycle, InboxStore, DeliveryStore, NodeStore, DeadLetterStore, Transactions {}
+  extends
+    StoreLifecycle,
+    InboxStore,
+    DeliveryStore,
+    NodeStore,
+    HandlerStore,
+    ChainStore,
+    DeadLetterStore,
+    Transactions {}
 
 /** Injection token of the store. */
 export const EVENT_STORE = Symbol('nestjs-durable-events:store');

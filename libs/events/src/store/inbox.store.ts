@@ -1,11 +1,19 @@
 import type { EntityManager } from 'typeorm';
-import type { DeliveryRecord, NewDelivery, NewEvent, RawEvent, StoredEvent } from './records.js';
+import type { ClaimRequest } from './delivery.store.js';
+import type { ClaimedDelivery, DeliveryRecord, NewDelivery, NewEvent, RawEvent, StoredEvent } from './records.js';
 
 export interface AppendRequest {
   readonly events: readonly NewEvent[];
   /** Version of the registry that `deliveries` were made from. */
   readonly registryVersion: number;
   readonly now: number;
+  /** The commit tells other nodes of `work`, if the database can: sooner and cheaper than `notify` after it. Default false. */
+  readonly tell?: boolean;
+  /**
+   * A claim for the same commit: once the events are stored, deliveries are leased as `claim` would lease them then, these
+   * or older ones. Not together with `manager`: what an outer transaction may still undo must not run.
+   */
+  readonly claim?: ClaimRequest;
 }
 
 export interface AppendResult {
@@ -13,6 +21,8 @@ export interface AppendResult {
   readonly stored: readonly boolean[];
   /** False = the registry has moved on: the events are stored raw and the processor owes their deliveries. */
   readonly fannedOut: boolean;
+  /** What `claim` has brought, as that verb answers. Undefined = none was asked for, or the store leaves it to that verb. */
+  readonly claimed?: readonly ClaimedDelivery[] | null;
 }
 
 export interface FanOutRequest {

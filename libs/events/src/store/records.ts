@@ -7,6 +7,8 @@
 export interface NewEvent {
   /** Unique, 1..255 characters. */
   readonly id: string;
+  /** The publisher has just made the id up: nobody else has it, and a store need not look for it. Default false. */
+  readonly generatedId?: boolean;
   readonly type: string;
   readonly version: number;
   /** JSON text. */
@@ -61,6 +63,13 @@ export interface Lease {
   readonly claims: number;
 }
 
+/** A lease as the store knows it, with what is needed to give it back. */
+export interface HeldLease extends Lease {
+  readonly handler: string;
+  readonly seq: number;
+  readonly rateSlot: number | null;
+}
+
 /** A delivery leased to a node, together with its event. */
 export interface ClaimedDelivery extends Lease {
   readonly handler: string;
@@ -69,6 +78,10 @@ export interface ClaimedDelivery extends Lease {
   readonly attempts: number;
   /** How many nodes died with it. Above 0 it is a suspect: a node runs at most one suspect at a time. */
   readonly crashes: number;
+  /** It has a token of its handler's rate limit, good from this moment on; null = it must take one. */
+  readonly rateSlot: number | null;
+  /** Its lane, by ordering key; null = it is in none. */
+  readonly lane: string | null;
   readonly event: StoredEvent;
 }
 
@@ -99,6 +112,13 @@ export type CompletionOutcome = 'completed' | 'duplicate' | 'cancelled';
 export type Settlement = Lease & {
   readonly seq: number;
   readonly handler: string;
+  /** Must be given for a delivery in a lane: that of its claim. The lane goes on by this settlement, or waits by it. */
+  readonly lane?: string | null;
+  /**
+   * The idempotency key that the attempt has claimed. If it is still `processing` and this delivery's, it becomes, in the
+   * same transaction, `completed` when the outcome is, else `failed`, and is remembered until `expiresAt`.
+   */
+  readonly key?: { readonly key: string; readonly expiresAt: number };
 } & SettlementOutcome;
 
 export type SettlementOutcome =
@@ -106,10 +126,10 @@ export type SettlementOutcome =
   | { readonly outcome: CompletionOutcome; readonly attempts: number; readonly durationMs: number }
   /** Charges an attempt, appends the failure, waits until `availableAt`. */
   | { readonly outcome: 'retry'; readonly availableAt: number; readonly failure: AttemptFailure }
-  /** Waits until `availableAt`; nothing is charged. */
-  | { readonly outcome: 'snoozed'; readonly availableAt: number }
-  /** Given back as it was, to be claimed again at once; nothing is charged. */
-  | { readonly outcome: 'released' }
+  /** Waits until `availableAt`; nothing is charged. With `rateSlot` it has a token when it comes back. */
+  | { readonly outcome: 'snoozed'; readonly availableAt: number; readonly rateSlot?: number | null }
+  /** Given back, to be claimed again at once; nothing is charged. `rateSlot` as above. */
+  | { readonly outcome: 'released'; readonly rateSlot?: number | null }
   /** Leaves the live table for the dead letters. `failure` is null when the last failure is recorded already (a crash). */
   | { readonly outcome: 'dead'; readonly reason: DeadReason; readonly failure: AttemptFailure | null };
 
@@ -152,10 +172,14 @@ export interface DeadLetterRecord {
 export interface HandlerRegistration {
   readonly name: string;
   readonly priority: number;
+  /** Its deliveries of events with an ordering key are in lanes. */
   readonly ordered: boolean;
+  /** Whether a dead letter keeps its lane waiting. */
   readonly onDeadLetter: 'block' | 'skip';
   /** Event-type patterns as written. */
   readonly patterns: readonly string[];
+  /** Former names. */
+  readonly aliases?: readonly string[];
 }
 
 /** The cluster's handlers at one version of the registry: what fan-out is made from. */

@@ -1,4 +1,6 @@
+import { inspect } from 'node:util';
 import { Clock, type TimerHandle } from '../clock/clock.js';
+import { type Duration, parseDuration } from '../duration.js';
 
 interface ManualTimer {
   dueAt: number;
@@ -47,10 +49,12 @@ export class ManualClock extends Clock {
   }
 
   /**
-   * Moves time forward by `ms` and fires every timer that falls due on the way, each at its own moment. Between two
-   * timers (and after the last) it lets pending promises and immediates run.
+   * Moves time forward (by milliseconds, or `'30s'`) and fires every timer that falls due on the way, each at its own
+   * moment. Between two timers (and after the last) it lets pending promises and immediates run.
    */
-  async advance(ms: number): Promise<void> {
+  async advance(by: Duration): Promise<void> {
+    const ms = parseDuration(by);
+    if (ms === undefined) throw new TypeError(`clock.advance: must be a duration, but is ${inspect(by)}`);
     const target = this.timeMs + ms;
     await settle();
     for (let timer = this.next(); timer && timer.dueAt <= target; timer = this.next()) {

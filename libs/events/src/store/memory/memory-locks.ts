@@ -47,3 +47,7 @@ export class MemoryLocks {
 function waits(waiter: MemoryTransaction, target: MemoryTransaction): boolean {
   return [...waiter.waitsFor].some((holder) => holder === target || waits(holder, target));
 }
+
+export function deliveryNames(rows: readonly { readonly id: number }[]): string[] {
+  return rows.map((row) => `delivery:${row.id}`);
+}

@@ -18,10 +18,12 @@ export function claimedDelivery({
   priority,
   attempts,
   crashes,
+  rateSlot,
+  orderingKey: lane,
   event,
 }: DeliveryRow): ClaimedDelivery {
   const stored = { ...event.stored, payload: event.large ? null : event.stored.payload };
-  return { id, claims, handler, priority, attempts, crashes, event: stored };
+  return { id, claims, handler, priority, attempts, crashes, rateSlot, lane, event: stored };
 }
 
 /** A delivery of which something is left. */
@@ -62,7 +64,8 @@ export function matches(row: DeliveryRow, query: DeadLetterQuery): boolean {
     (query.handler === undefined || query.handler === row.handler) &&
     (query.reason === undefined || query.reason === row.end?.reason) &&
     (query.since === undefined || diedAt >= query.since) &&
-    (query.until === undefined || diedAt < query.until)
+    (query.until === undefined || diedAt < query.until) &&
+    (query.errorText === undefined || row.failures.some((failure) => failure.includes(asJsonWrites(query.errorText))))
   );
 }
 
@@ -85,4 +88,9 @@ export function handlerBacklogs(rows: Iterable<DeliveryRow>): HandlerBacklog[] {
 
 function failuresOf(row: DeliveryRow): AttemptFailure[] {
   return row.failures.map((failure) => JSON.parse(failure) as AttemptFailure);
+}
+
+/** The text as it stands inside a JSON string. */
+function asJsonWrites(text = ''): string {
+  return JSON.stringify(text).slice(1, -1);
 }

@@ -16,8 +16,15 @@ export interface EventRow {
 export interface DeliveryRow {
   readonly id: number;
   readonly event: EventRow;
-  readonly handler: string;
+  /** Changes when the handler is adopted by another. */
+  handler: string;
   readonly priority: number;
+  /** Names its lane; null when it is in none. */
+  orderingKey: string | null;
+  /** Pending, but not worth a look before its lane has moved on. Only while the lane has a member before it, or one that is leased. */
+  parked: boolean;
+  /** A dead letter that keeps its lane waiting. */
+  blocks: boolean;
   /** `gone` when it was pruned or discarded. A queue passes over rows that have another state than it holds. */
   state: 'pending' | 'scheduled' | 'processing' | 'dead' | 'gone' | CompletionOutcome;
   availableAt: number | null;
@@ -26,6 +33,8 @@ export interface DeliveryRow {
   claims: number;
   attempts: number;
   crashes: number;
+  /** From when on it has a token of its handler's rate limit. */
+  rateSlot: number | null;
   /** JSON texts: nobody can change them from outside, and what JSON drops is dropped here as on any database. */
   failures: string[];
   /** Set when it is finished or dead. */

@@ -2,9 +2,12 @@ import type { EntityManager } from 'typeorm';
 import type { Clock } from '../../clock/clock.js';
 import { ForeignManagerError } from '../../errors/foreign-manager.error.js';
 import { NoTransactionError } from '../../errors/no-transaction.error.js';
-import type { DeadLetterQuery } from '../dead-letter.store.js';
+import type { CircuitState } from '../../policies/circuit-breaker.policy.js';
+import type { KeyAnswer, KeyClaim, TokenAnswer, TokenTake } from '../chain.store.js';
+import type { DeadLetterQuery, RedrivePace } from '../dead-letter.store.js';
 import type { ClaimRequest, StageResult } from '../delivery.store.js';
-import type { EventStore, PruneRequest } from '../event-store.js';
+import type { EventStore, PruneRequest, Topic } from '../event-store.js';
+import type { CircuitChange, HandlerRecord, HandlerState, TrialRequest } from '../handler.store.js';
 import type { AppendRequest, AppendResult, FanOutRequest, FanOutResult } from '../inbox.store.js';
 import type {
   ClaimedDelivery,
@@ -12,6 +15,7 @@ import type {
   DeliveryRecord,
   HandlerBacklog,
   HandlerRegistration,
+  HeldLease,
   Lease,
   NodeRecord,
   NodeRegistration,
@@ -20,13 +24,19 @@ import type {
   StoredEvent,
 } from '../records.js';
 import { append } from './append.js';
-import { claim } from './claim.js';
+import { claim, claimTrials } from './claim.js';
+import { cancel, removeNode, rescueOrphans } from './end-leases.js';
+import { expireRetired } from './expire-retired.js';
 import { fanOut } from './fan-out.js';
+import { freeLanes } from './free-lanes.js';
+import { changeCircuit, countTrial } from './memory-circuits.js';
 import { MemoryDatabase } from './memory-database.js';
-import { claimedDelivery, deadLetterRecord, deliveryRecord, handlerBacklogs, matches } from './memory-records.js';
+import { handlerRecord } from './memory-handlers.js';
+import { deadLetterRecord, deliveryRecord, handlerBacklogs, matches } from './memory-records.js';
 import type { DeliveryRow } from './memory-rows.js';
 import { MemoryTransaction } from './memory-transaction.js';
 import { prune } from './prune.js';
+import { settle, settleIn } from './settle.js';
 
 /**
  * A store without durability, for tests: all the semantics, no database. Stores on one `MemoryDatabase` are nodes of one
@@ -51,7 +61,8 @@ export class MemoryStore implements EventStore {
   }
 
   async append(request: AppendRequest, manager?: EntityManager): Promise<AppendResult> {
-    return append(this.database, request, manager && this.transactionOf(manager));
+    const result = await append(this.database, request, manager && this.transactionOf(manager));
+    return request.claim ? { ...result, claimed: claim(this.database, request.claim) } : result;
   }
 
   async fanOut(request: FanOutRequest): Promise<FanOutResult> {
@@ -82,47 +93,34 @@ export class MemoryStore implements EventStore {
   }
 
   async claim(request: ClaimRequest): Promise<ClaimedDelivery[] | null> {
-    return this.database.nodes.has(request.node) ? claim(this.database, request).map(claimedDelivery) : null;
+    return claim(this.database, request);
   }
 
   async settle(node: number, settlements: readonly Settlement[], now: number): Promise<boolean[]> {
-    // Encoded before anything is written: a call that fails has changed nothing.
-    const failures = settlements.map(encodeFailure);
-    const write = (settlement: Settlement, index: number) => {
-      const row = this.database.leased(node, settlement);
-      if (row) this.database.writeOutcome(row, settlement, failures[index] ?? null, now);
-      return row !== undefined;
-    };
-    return this.database.locks.whenFree(
-      () => deliveryNames(settlements),
-      () => settlements.map(write),
-    );
+    return settle(this.database, node, settlements, now);
   }
 
   async settleIn(manager: EntityManager, node: number, settlement: Settlement, now: number): Promise<boolean> {
-    const transaction = this.transactionOf(manager);
-    const failure = encodeFailure(settlement);
-    const write = () => {
-      const row = this.database.leased(node, settlement);
-      if (!row || transaction.settled.has(row.id)) return false;
-      transaction.settled.add(row.id);
-      transaction.changes.push(() => this.database.writeOutcome(row, settlement, failure, now));
-      return true;
-    };
-    return this.database.locks.whenFree(() => deliveryNames([settlement]), write, transaction);
+    return settleIn(this.database, this.transactionOf(manager), node, settlement, now);
   }
 
   async lostLeases(node: number, leases: readonly Lease[]): Promise<number[]> {
     return leases.filter((lease) => !this.database.leased(node, lease)).map((lease) => lease.id);
   }
 
+  async heldLeases(node: number): Promise<HeldLease[]> {
+    const held = [...this.database.live.values()].filter(({ leaseNode }) => leaseNode === node);
+    return held.map(({ id, claims, handler, event, rateSlot }) => ({
+      id,
+      claims,
+      handler,
+      seq: event.stored.seq,
+      rateSlot,
+    }));
+  }
+
   async cancel(deliveryId: number, now: number): Promise<boolean> {
-    const cancel = () => {
-      const row = this.database.live.get(deliveryId);
-      if (row) this.database.cancel(row, now);
-      return row !== undefined;
-    };
-    return this.database.locks.whenFree(() => deliveryNames([{ id: deliveryId }]), cancel);
+    return cancel(this.database, deliveryId, now);
   }
 
   async registerNode({ label, host, pid }: NodeRegistration, now: number): Promise<number> {
@@ -142,37 +140,82 @@ export class MemoryStore implements EventStore {
   }
 
   async removeNode(node: number, now: number, beat?: number): Promise<boolean> {
-    const { database } = this;
-    const rows = () => [...database.live.values()].filter((row) => row.leaseNode === node);
-    const remove = () => {
-      const record = database.nodes.get(node);
-      if (!record || (beat !== undefined && record.beat !== beat)) return false;
-      database.nodes.delete(node);
-      database.registry.leave(node);
-      for (const row of rows()) database.chargeCrash(row, record.label, now);
-      return true;
-    };
-    return database.locks.whenFree(() => deliveryNames(rows()), remove);
+    return removeNode(this.database, node, now, beat);
   }
 
   async rescueOrphans(now: number): Promise<number> {
-    const { database } = this;
-    const rows = () =>
-      [...database.live.values()].filter((row) => row.leaseNode !== null && !database.nodes.has(row.leaseNode));
-    const rescue = () => {
-      const orphans = rows();
-      for (const row of orphans) database.chargeCrash(row, `node ${row.leaseNode}`, now);
-      return orphans.length;
-    };
-    return database.locks.whenFree(() => deliveryNames(rows()), rescue);
+    return rescueOrphans(this.database, now);
   }
 
-  async registerHandlers(node: number, handlers: readonly HandlerRegistration[]): Promise<void> {
-    this.database.registry.announce(node, handlers);
+  async registerHandlers(node: number, handlers: readonly HandlerRegistration[], now: number): Promise<void> {
+    for (const { from, to } of this.database.registry.announce(node, handlers, now)) this.database.adopt(from, to);
+    for (const { name } of handlers) freeLanes(this.database, name);
   }
 
   async loadRegistry(): Promise<RegistrySnapshot> {
     return this.database.registry.snapshot();
+  }
+
+  async handlerStates(): Promise<HandlerState[]> {
+    const active = this.database.registry.all().filter((row) => row.retiredAt === null);
+    return active.map(({ name, paused, ordered, circuit }) => ({ name, paused, ordered, circuit: { ...circuit } }));
+  }
+
+  async listHandlers(): Promise<HandlerRecord[]> {
+    return this.database.registry.all().map((row) => handlerRecord(row, this.database.nodes));
+  }
+
+  async setPaused(handler: string, paused: boolean): Promise<boolean> {
+    const row = this.database.registry.get(handler);
+    if (row) row.paused = paused;
+    return row !== undefined;
+  }
+
+  async changeCircuit(handler: string, epoch: number, to: CircuitState, now: number): Promise<CircuitChange | null> {
+    const row = this.database.registry.get(handler);
+    return row ? changeCircuit(row, epoch, to, now) : null;
+  }
+
+  async countTrial(handler: string, epoch: number, threshold: number): Promise<CircuitChange | null> {
+    const row = this.database.registry.get(handler);
+    return row ? countTrial(row, epoch, threshold) : null;
+  }
+
+  async claimTrials(request: TrialRequest): Promise<ClaimedDelivery[] | null> {
+    return claimTrials(this.database, request);
+  }
+
+  async touchHandlers(now: number): Promise<void> {
+    this.database.registry.touch(now);
+  }
+
+  async retire(handler: string, now: number): Promise<boolean> {
+    const row = this.database.registry.get(handler);
+    if (!row || row.retiredAt !== null) return false;
+    this.database.registry.retire([row], now);
+    return true;
+  }
+
+  async retireAbsent(lastSeenBefore: number, now: number): Promise<string[]> {
+    const { registry } = this.database;
+    const absent = registry.absentSince(lastSeenBefore);
+    registry.retire(absent, now);
+    return absent.map((row) => row.name);
+  }
+
+  async expireRetired(now: number, limit: number): Promise<number> {
+    return expireRetired(this.database, now, limit);
+  }
+
+  async takeTokens(takes: readonly TokenTake[], now: number): Promise<TokenAnswer[]> {
+    const { buckets } = this.database;
+    return takes.map(({ handler, key, ...limit }) => buckets.take(JSON.stringify([handler, key]), limit, now));
+  }
+
+  async claimKeys(claims: readonly KeyClaim[], now: number): Promise<KeyAnswer[]> {
+    const { keys } = this.database;
+    keys.sweepIfGrown(now);
+    return claims.map((one) => keys.claim(one, now));
   }
 
   async listDeadLetters(query: DeadLetterQuery, limit: number, before = Infinity): Promise<DeadLetterRecord[]> {
@@ -184,9 +227,12 @@ export class MemoryStore implements EventStore {
     return this.dead(query).length;
   }
 
-  async redrive(query: DeadLetterQuery, limit: number): Promise<number[]> {
+  async redrive(query: DeadLetterQuery, limit: number, now: number, pace?: RedrivePace): Promise<number[]> {
     const rows = this.dead(query).slice(0, limit);
-    for (const row of rows) this.database.revive(row);
+    for (const [index, row] of rows.entries()) {
+      const due = pace ? Math.ceil(pace.startAt + index * pace.everyMs) : now;
+      this.database.revive(row, due > now ? due : null);
+    }
     return rows.map((row) => row.id);
   }
 
@@ -204,13 +250,13 @@ export class MemoryStore implements EventStore {
     return handlerBacklogs([...this.database.live.values(), ...this.database.dead.values()]);
   }
 
-  async notify(): Promise<void> {
+  async notify(topic: Topic): Promise<void> {
     for (const [store, listeners] of this.database.listeners) {
-      if (store !== this) for (const listener of listeners) setImmediate(listener);
+      if (store !== this) for (const listener of listeners) setImmediate(listener, topic);
     }
   }
 
-  listen(listener: () => void): void {
+  listen(listener: (topic: Topic) => void): void {
     const listeners = this.database.listeners.get(this) ?? new Set();
     this.database.listeners.set(this, listeners.add(listener));
   }
@@ -251,12 +297,4 @@ export class MemoryStore implements EventStore {
   private dead(query: DeadLetterQuery): DeliveryRow[] {
     return [...this.database.dead.values()].filter((row) => matches(row, query)).toSorted((a, b) => a.id - b.id);
   }
-}
-
-function encodeFailure(settlement: Settlement): string | null {
-  return 'failure' in settlement && settlement.failure ? JSON.stringify(settlement.failure) : null;
-}
-
-function deliveryNames(rows: readonly { readonly id: number }[]): string[] {
-  return rows.map((row) => `delivery:${row.id}`);
 }

@@ -54,6 +54,40 @@ export const appendCases = contractCases('append', {
     );
   },
 
+  'may claim with its commit: older deliveries first, then those that it has brought': async ({ store }) => {
+    const node = await join(store, ['mail', 'ledger']);
+    await append(store, [event('e1', ['mail'])]);
+    const { version: registryVersion } = await store.loadRegistry();
+    const wants = [{ handler: 'mail', limit: 2 }];
+    const events = [event('e2', ['mail', 'ledger']), event('e3', ['mail'])];
+    const request = { events, registryVersion, now: T0, claim: { node, wants, limit: 10, suspect: false } };
+    const { stored, fannedOut, claimed } = await store.append(request);
+    assert.deepEqual([stored, fannedOut], [[true, true], true]);
+    // A store may leave it to `claim`.
+    if (claimed === undefined) return;
+    assert.deepEqual(eventIds(claimed ?? []), ['e1', 'e2']);
+    assert.deepEqual(claimed?.[1]?.event, await store.findEvent('e2'));
+    assert.deepEqual(await states(store, 'e1'), ['mail processing']);
+    assert.deepEqual(await states(store, 'e2'), ['mail processing', 'ledger pending']);
+    assert.deepEqual(await states(store, 'e3'), ['mail pending']);
+    assert.deepEqual(await store.lostLeases(node, claimed ?? []), []);
+  },
+
+  'stores the events although the node that would claim with them is gone': async ({ store }) => {
+    const node = await join(store);
+    await store.removeNode(node, T0);
+    const { version: registryVersion } = await store.loadRegistry();
+    const claim = { node, wants: [{ handler: 'mail', limit: 1 }], limit: 1, suspect: false };
+    const { stored, claimed } = await store.append({
+      events: [event('e1', ['mail'])],
+      registryVersion,
+      now: T0,
+      claim,
+    });
+    assert.deepEqual([stored, claimed ?? null], [[true], null]);
+    assert.deepEqual(await states(store, 'e1'), ['mail pending']);
+  },
+
   'ids are positive safe integers': async ({ store }) => {
     await join(store);
     await append(store, [event('e1', ['mail'])]);

@@ -25,7 +25,17 @@ export const claimCases = contractCases('claim', {
     const claimed = await claim(store, node);
     const { id } = await only(store, 'e1');
     assert.deepEqual(claimed, [
-      { id, claims: 1, handler: 'mail', priority: 20, attempts: 0, crashes: 0, event: await store.findEvent('e1') },
+      {
+        id,
+        claims: 1,
+        handler: 'mail',
+        priority: 20,
+        attempts: 0,
+        crashes: 0,
+        rateSlot: null,
+        lane: null,
+        event: await store.findEvent('e1'),
+      },
     ]);
     assert.deepEqual(await states(store, 'e1'), ['mail processing']);
     assert.deepEqual(await claim(store, node), []);
@@ -189,6 +199,30 @@ export const claimCases = contractCases('claim', {
     await store.cancel(cancelled.id, T0);
     assert.deepEqual(await claim(store, node), []);
     assert.equal(delivery.claims, 1);
+  },
+
+  'takes all that comes after the place it is told to begin at, and with no place all there is': async ({ store }) => {
+    const node = await join(store);
+    const crashing = await join(store, ['mail'], 'node-b');
+    await append(store, [event('suspect', [at(1)])]);
+    await claimOne(store, crashing);
+    await store.removeNode(crashing, T0);
+    const priorities = [50, 50, 50, 10, 90, 50];
+    await append(
+      store,
+      priorities.map((priority, index) => event(`e${index}`, [at(priority)])),
+    );
+    const { id } = await only(store, 'e1');
+    const wants = [{ handler: 'mail', limit: 10, after: { priority: 50, id } }];
+    const claimed = eventIds((await store.claim({ node, wants, limit: 10, suspect: true })) ?? []);
+    // What comes before, the store may leave or take.
+    const after = ['suspect', 'e2', 'e5', 'e4'];
+    assert.deepEqual(
+      claimed.filter((one) => after.includes(one)),
+      after,
+    );
+    const rest = eventIds(await claim(store, node));
+    assert.deepEqual([...claimed, ...rest].toSorted(), [...names('e', 6), 'suspect']);
   },
 
   'leaves payloads over 64 KiB out, and they can be read by seq': async ({ store }) => {

@@ -148,6 +148,44 @@ export const leaseCases = contractCases('lost leases', {
   },
 });
 
+export const heldLeaseCases = contractCases('held leases', {
+  'are those that the node has claimed, and has not settled or lost': async ({ store }) => {
+    const node = await join(store);
+    const other = await join(store, ['mail'], 'node-b');
+    await append(
+      store,
+      names('e', 6).map((id) => event(id, ['mail'])),
+    );
+    assert.deepEqual(await store.heldLeases(node), []);
+    const [settled, cancelled, held, again] = await claim(store, node, 4);
+    await claimOne(store, other);
+    assert.ok(settled && cancelled && held && again);
+    await settle(store, node, settled, COMPLETED);
+    await store.cancel(cancelled.id, T0);
+    await settle(store, node, again, { outcome: 'snoozed', availableAt: T0 + 1, rateSlot: T0 + 1 });
+    await store.stage(T0 + 1, 10);
+    const back = await claimOne(store, node);
+    assert.equal(back.id, again.id);
+    const leases = await store.heldLeases(node);
+    assert.deepEqual(
+      leases.toSorted((a, b) => a.id - b.id),
+      [held, back].map(({ id, claims, handler, rateSlot, event }) => ({
+        id,
+        claims,
+        handler,
+        seq: event.seq,
+        rateSlot,
+      })),
+    );
+  },
+
+  'are none of a node that was removed': async ({ store }) => {
+    const { node } = await leased(store);
+    await store.removeNode(node, T0);
+    assert.deepEqual(await store.heldLeases(node), []);
+  },
+});
+
 export const cancelCases = contractCases('cancel', {
   'takes out a pending delivery': async ({ store }) => {
     const node = await join(store);

@@ -22,7 +22,7 @@ import {
 async function prune(store: EventStore, completedBefore: number, deadBefore = 0, limit = 100): Promise<number> {
   let total = 0;
   for (let round = 0; round < 100; round++) {
-    const pruned = await store.prune({ completedBefore, deadBefore, limit });
+    const pruned = await store.prune({ completedBefore, deadBefore, now: T0, limit });
     if (pruned === 0) return total;
     total += pruned;
   }
@@ -134,7 +134,7 @@ export const pruneCases = contractCases('prune', {
     const node = await join(store);
     const ids = names('e', 7);
     for (const id of ids) await complete(store, node, id, T0);
-    const first = await store.prune({ completedBefore: T0 + 1, deadBefore: 0, limit: 2 });
+    const first = await store.prune({ completedBefore: T0 + 1, deadBefore: 0, now: T0, limit: 2 });
     assert.ok(first >= 2 && first <= 4, `${first} rows of two tables went, with a limit of 2`);
     const left = (await Promise.all(ids.map((id) => states(store, id)))).flat();
     assert.equal(left.length, 5);

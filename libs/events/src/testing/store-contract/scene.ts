@@ -104,7 +104,8 @@ export async function leased(store: EventStore, id = 'e1'): Promise<{ node: numb
 
 /** What came of a claimed delivery. */
 export function settlement<O extends SettlementOutcome>(delivery: ClaimedDelivery, outcome: O) {
-  return { id: delivery.id, claims: delivery.claims, seq: delivery.event.seq, handler: delivery.handler, ...outcome };
+  const { id, claims, handler, lane, event } = delivery;
+  return { id, claims, handler, lane, seq: event.seq, ...outcome };
 }
 
 export async function settle(
