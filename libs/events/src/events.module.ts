@@ -12,12 +12,14 @@ import { HealthIndicatorService } from '@nestjs/terminus';
 import { Clock } from './clock/clock.js';
 import { SystemClock } from './clock/system-clock.js';
 import { DeadLetters } from './dead-letter/dead-letters.service.js';
+import { EventHandlerRegistry } from './discovery/event-handler-registry.service.js';
 import { ClusterRegistry } from './discovery/cluster-registry.js';
 import { HandlerExplorer } from './discovery/handler.explorer.js';
 import { HandlerMetadataAccessor } from './discovery/handler-metadata.accessor.js';
 import { HandlerRegistry } from './discovery/handler.registry.js';
 import { DeliveryRunner } from './dispatch/delivery-runner.js';
 import { EventExecutor } from './dispatch/event-executor.js';
+import { EventInvoker } from './dispatch/event-invoker.service.js';
 import { EventProcessor } from './dispatch/event-processor.js';
 import { EventsNode } from './dispatch/events-node.service.js';
 import { WorkLoops } from './dispatch/work-loops.js';
@@ -32,11 +34,15 @@ import {
 import { resolveOptions } from './events.options.js';
 import { EventsHealthIndicator } from './health/events-health.indicator.js';
 import { BootReport } from './observability/boot-report.js';
+import { HandlerUpkeep } from './maintenance/handler-upkeep.js';
 import { Maintenance } from './maintenance/maintenance.js';
 import { Activity } from './observability/activity.js';
+import { ErrorReports } from './observability/error-reports.js';
 import { EventsStats } from './observability/events-stats.service.js';
 import { UnhandledEvents } from './observability/unhandled-events.js';
 import { AmbientTransaction } from './publish/ambient-transaction.js';
+import { CommitGroups } from './publish/commit-groups.js';
+import { EventAppender } from './publish/event-appender.js';
 import { EventBuilder } from './publish/event-builder.js';
 import { EventInbox } from './publish/event-inbox.service.js';
 import { EventPublisher } from './publish/event-publisher.service.js';
@@ -44,7 +50,16 @@ import { EVENT_STORE, type EventStore } from './store/event-store.js';
 import { eventStoreProvider } from './store.provider.js';
 
 /** What applications inject. */
-const SERVICES = [EventPublisher, EventInbox, DeadLetters, EventsNode, EventsStats, EventsHealthIndicator];
+const SERVICES = [
+  EventPublisher,
+  EventInbox,
+  EventHandlerRegistry,
+  EventInvoker,
+  DeadLetters,
+  EventsNode,
+  EventsStats,
+  EventsHealthIndicator,
+];
 
 /** Durable events: see `EventsModuleOptions` for what `forRoot` and `forRootAsync` take. */
 @Module({
@@ -60,13 +75,17 @@ const SERVICES = [EventPublisher, EventInbox, DeadLetters, EventsNode, EventsSta
     ClusterRegistry,
     AmbientTransaction,
     EventBuilder,
+    EventAppender,
+    CommitGroups,
     WorkSignal,
     Activity,
     UnhandledEvents,
+    ErrorReports,
     DeliveryRunner,
     EventExecutor,
     EventProcessor,
     WorkLoops,
+    HandlerUpkeep,
     Maintenance,
     BootReport,
     ...SERVICES,

@@ -1,7 +1,9 @@
-import type { InjectionToken } from '@nestjs/common';
+import type { InjectionToken, Type } from '@nestjs/common';
 import type { DataSource, DataSourceOptions, EntityManager } from 'typeorm';
-import type { OnEventOptions } from './discovery/on-event.options.js';
+import type { HandlerDefaults } from './discovery/on-event.options.js';
 import type { Duration } from './duration.js';
+import type { EventMiddleware } from './invoke/middleware.js';
+import type { ErrorReporter } from './observability/error-reporter.js';
 
 /** Options of `EventsModule.forRoot()`; all optional. */
 export interface EventsModuleOptions {
@@ -13,7 +15,7 @@ export interface EventsModuleOptions {
   /** `'memory'`: nothing is durable; for tests. Excludes `dataSource`. */
   store?: 'memory';
   /** Defaults for all handlers; a handler's own options win. */
-  defaults?: Omit<OnEventOptions, 'name'>;
+  defaults?: HandlerDefaults;
   /** False: a publisher-only node; its handlers are neither registered nor run. Default true. */
   handlers?: boolean;
   /** How many deliveries this node runs at once, over all handlers. Default 100. */
@@ -37,9 +39,15 @@ export interface EventsModuleOptions {
     /** Dead letters. Default '30d'. */
     dead?: Duration;
   };
+  /** How long no live node must have had a handler until its subscriptions end. Default '7d', at least '1s'. */
+  retireAfter?: Duration;
+  /** Run around every attempt of every handler, the first outermost. Classes of providers anywhere in the application. */
+  middleware?: Type<EventMiddleware>[];
+  /** Learns of every final failure. The class of a provider anywhere in the application. */
+  errorReporter?: Type<ErrorReporter>;
   /** The ambient transaction of nestjs-cls, typeorm-transactional and the like; asked at each publish. */
   currentManager?: () => EntityManager | undefined;
-  /** Largest payload in bytes of JSON. Default 1 MiB. */
+  /** Largest payload in bytes of JSON, and largest headers. Default 1 MiB. */
   maxPayloadBytes?: number;
   /** Prefix of the tables. Default 'event_'. Letters, digits and underscores. */
   tablePrefix?: string;
@@ -55,7 +63,7 @@ export interface EventsModuleOptions {
 export interface ResolvedEventsOptions {
   readonly dataSource: EventsModuleOptions['dataSource'];
   readonly store: 'memory' | 'sql';
-  readonly defaults: Omit<OnEventOptions, 'name'>;
+  readonly defaults: HandlerDefaults;
   readonly handlers: boolean;
   readonly concurrency: number;
   readonly batchSize: number;
@@ -65,6 +73,9 @@ export interface ResolvedEventsOptions {
   readonly shutdownTimeoutMs: number;
   readonly transactionTimeoutMs: number;
   readonly retention: { readonly completedMs: number; readonly deadMs: number };
+  readonly retireAfterMs: number;
+  readonly middleware: readonly Type<EventMiddleware>[];
+  readonly errorReporter: Type<ErrorReporter> | undefined;
   readonly currentManager: (() => EntityManager | undefined) | undefined;
   readonly maxPayloadBytes: number;
   readonly tablePrefix: string;

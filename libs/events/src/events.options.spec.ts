@@ -18,6 +18,9 @@ const DEFAULTS = {
   shutdownTimeoutMs: 25_000,
   transactionTimeoutMs: 5000,
   retention: { completedMs: 604_800_000, deadMs: 2_592_000_000 },
+  retireAfterMs: 604_800_000,
+  middleware: [],
+  errorReporter: undefined,
   currentManager: undefined,
   maxPayloadBytes: 1_048_576,
   tablePrefix: 'event_',
@@ -44,13 +47,29 @@ describe('resolveOptions', () => {
   });
 
   it('takes undefined as left out', () => {
-    const names = ['dataSource', 'store', 'retention', 'lease', 'handlers', 'nodeId', 'currentManager', 'tablePrefix'];
+    const names = [
+      'dataSource',
+      'store',
+      'retention',
+      'lease',
+      'handlers',
+      'nodeId',
+      'currentManager',
+      'tablePrefix',
+    ].concat(['retireAfter', 'middleware', 'errorReporter']);
     const options = Object.fromEntries(names.map((name) => [name, undefined]));
     expect(resolveOptions(options)).toStrictEqual(DEFAULTS);
   });
 
   it('keeps what is given, durations in milliseconds', () => {
     const currentManager = () => undefined;
+    class First {
+      invoke = (_: unknown, next: () => Promise<void>) => next();
+    }
+    class Second extends First {}
+    class Reporter {
+      report() {}
+    }
     const dataSource = { type: 'postgres', url: 'postgres://localhost' } as const;
     expect(
       resolveOptions({
@@ -65,6 +84,9 @@ describe('resolveOptions', () => {
         shutdownTimeout: 40_000,
         transactionTimeout: '2s',
         retention: { completed: '1h', dead: 0 },
+        retireAfter: '1d',
+        middleware: [First, Second],
+        errorReporter: Reporter,
         currentManager,
         maxPayloadBytes: 1,
         tablePrefix: 'Billing_2_',
@@ -85,6 +107,9 @@ describe('resolveOptions', () => {
       shutdownTimeoutMs: 40_000,
       transactionTimeoutMs: 2000,
       retention: { completedMs: 3_600_000, deadMs: 0 },
+      retireAfterMs: 86_400_000,
+      middleware: [First, Second],
+      errorReporter: Reporter,
       currentManager,
       maxPayloadBytes: 1,
       tablePrefix: 'Billing_2_',
@@ -151,6 +176,9 @@ describe('resolveOptions', () => {
       shutdownTimeout: [-1, '30s', 30_000, '1h', 'x', null],
       transactionTimeout: [0, -1, 2 ** 31, 'x', null],
       retention: [null, [], '7d', 7],
+      retireAfter: [0, 999, 'never', -1, null],
+      middleware: [null, {}, 'x', () => undefined],
+      errorReporter: [null, {}, 'x', []],
       currentManager: ['x', {}, null],
       maxPayloadBytes: [0, -1, 0.5, '1mb', null],
       tablePrefix: ['', 'a-b', 'a"b', 'a.b', 'ä_', 'x\n', 'x'.repeat(31), null, 5],
@@ -166,13 +194,20 @@ describe('resolveOptions', () => {
     expect(refusal({ [option]: value })).toContain(`EventsModule.forRoot(): option "${option}" must be `);
   });
 
-  it('refuses retention that is no duration, and a name for all handlers', () => {
+  it.each([undefined, null, 'Tenancy', {}])('refuses %o as a middleware, naming its place', (middleware) => {
+    expect(refusal({ middleware: [class First {}, middleware] })).toContain(
+      'EventsModule.forRoot(): option "middleware[1]" must be a class, but is ',
+    );
+  });
+
+  it('refuses retention that is no duration, and names for all handlers', () => {
     expect(
       [
         { retention: { completed: -1 } },
         { retention: { dead: 'forever' } },
         { retention: { dead: 1e300 } },
         { defaults: { name: 'x' } },
+        { defaults: { aliases: ['x'] } },
         null,
         'x',
         [],
@@ -182,6 +217,7 @@ describe('resolveOptions', () => {
       'option "retention.dead" must',
       'option "retention.dead" must',
       'option "defaults.name" must',
+      'option "defaults.aliases" must',
       'option "options" must',
       'option "options" must',
       'option "options" must',

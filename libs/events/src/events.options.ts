@@ -1,5 +1,8 @@
+import type { Type } from '@nestjs/common';
 import { hostname } from 'node:os';
 import type { EventsModuleOptions, ResolvedEventsOptions } from './events.options.interface.js';
+import type { EventMiddleware } from './invoke/middleware.js';
+import type { ErrorReporter } from './observability/error-reporter.js';
 import { LONGEST_TIMER_MS, namesOf, OptionReader } from './option-reader.js';
 
 const reader = new OptionReader('EventsModule.forRoot()', '', true);
@@ -22,6 +25,9 @@ const NAMES = namesOf<EventsModuleOptions>({
   shutdownTimeout: true,
   transactionTimeout: true,
   retention: true,
+  retireAfter: true,
+  middleware: true,
+  errorReporter: true,
   currentManager: true,
   maxPayloadBytes: true,
   tablePrefix: true,
@@ -61,6 +67,9 @@ export function resolveOptions(options: EventsModuleOptions = {}): ResolvedEvent
       completedMs: reader.duration('retention.completed', retention.completed) ?? 7 * 86_400_000,
       deadMs: reader.duration('retention.dead', retention.dead) ?? 30 * 86_400_000,
     },
+    retireAfterMs: reader.duration('retireAfter', options.retireAfter, 1000) ?? 7 * 86_400_000,
+    middleware: middleware(options.middleware),
+    errorReporter: errorReporter(options.errorReporter),
     currentManager: reader.callback('currentManager', options.currentManager),
     maxPayloadBytes: reader.count('maxPayloadBytes', options.maxPayloadBytes) ?? 1024 * 1024,
     tablePrefix: identifier('tablePrefix', options.tablePrefix, LONGEST_PREFIX) ?? 'event_',
@@ -86,7 +95,25 @@ function dataSource({ dataSource, store }: EventsModuleOptions): EventsModuleOpt
 function defaults(value: ResolvedEventsOptions['defaults'] = {}): ResolvedEventsOptions['defaults'] {
   if (!isRecord(value)) throw reader.invalid('defaults', value, 'an object');
   if ('name' in value) throw reader.invalid('defaults.name', value.name, 'left out: a name is for one handler');
+  if ('aliases' in value) {
+    throw reader.invalid('defaults.aliases', value.aliases, 'left out: former names are for one handler');
+  }
   return value;
+}
+
+function middleware(value: unknown): ResolvedEventsOptions['middleware'] {
+  if (value === undefined) return [];
+  if (!Array.isArray(value)) throw reader.invalid('middleware', value, 'a list of classes');
+  return value.map((type: unknown, index) => {
+    // `undefined` is what an import cycle leaves of a class.
+    if (typeof type === 'function') return type as Type<EventMiddleware>;
+    throw reader.invalid(`middleware[${index}]`, type, 'a class');
+  });
+}
+
+function errorReporter(value: unknown): ResolvedEventsOptions['errorReporter'] {
+  if (value === undefined || typeof value === 'function') return value as Type<ErrorReporter> | undefined;
+  throw reader.invalid('errorReporter', value, 'a class');
 }
 
 function shutdownTimeout(value: unknown, leaseMs: number): number {
@@ -107,8 +134,8 @@ function nodeId(value: unknown): string {
 
 function identifier(option: string, value: unknown, longest: number): string | undefined {
   if (value === undefined) return undefined;
-  if (typeof value === 'string' && /^\w+$/.test(value) && value.length <= longest) return value;
-  throw reader.invalid(option, value, `1 to ${longest} letters, digits and underscores`);
+  if (typeof value === 'string' && /^[A-Za-z_]\w*$/.test(value) && value.length <= longest) return value;
+  throw reader.invalid(option, value, `1 to ${longest} letters, digits and underscores, not starting with a digit`);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

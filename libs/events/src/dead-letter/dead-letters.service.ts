@@ -1,14 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { inspect } from 'node:util';
 import { Clock } from '../clock/clock.js';
 import { WorkSignal } from '../dispatch/work-signal.js';
-import { DeliveredEvent } from '../envelope/delivered-event.js';
-import type { EventMessage } from '../envelope/event-message.js';
 import { EmptyFilterError } from '../errors/empty-filter.error.js';
-import { parseDeliveryId, toFailedAttempt, type FailedAttempt } from '../publish/event-inbox.service.js';
+import { parseDeliveryId } from '../publish/event-inbox.service.js';
 import { EVENT_STORE, type EventStore } from '../store/event-store.js';
-import type { DeadLetterQuery } from '../store/dead-letter.store.js';
-import type { DeadLetterRecord, DeadReason } from '../store/records.js';
+import type { DeadLetterQuery, RedrivePace } from '../store/dead-letter.store.js';
+import type { DeadReason } from '../store/records.js';
+import { type DeadLetter, toDeadLetter } from './dead-letter.js';
+import { readDeadLetterFilter, readLimit, readRate } from './dead-letter-filter.js';
 
 /** Which dead letters; conditions are ANDed. `all` must be said: an empty filter is refused. */
 export interface DeadLetterFilter {
@@ -20,18 +19,9 @@ export interface DeadLetterFilter {
   since?: Date;
   /** Died before. */
   until?: Date;
+  /** In the record of one of its failures: name, message, stack or causes. Exact, so upper and lower case count. */
+  error?: string;
   all?: true;
-}
-
-export interface DeadLetter {
-  /** The delivery's id. */
-  readonly id: string;
-  readonly handler: string;
-  readonly reason: DeadReason;
-  readonly attempts: number;
-  readonly failures: readonly FailedAttempt[];
-  readonly diedAt: Date;
-  readonly event: EventMessage;
 }
 
 export interface DeadLetterPage {
@@ -40,7 +30,13 @@ export interface DeadLetterPage {
   readonly next?: string;
 }
 
-const FILTER_NAMES = ['eventId', 'eventType', 'handler', 'reason', 'since', 'until', 'all'];
+export interface RedriveOptions {
+  /** At most so many, from 1. Default all. */
+  limit?: number;
+  /** So many a second come back, the first at once, so that a redrive does not knock over what has just recovered. Default all at once. */
+  rate?: number;
+}
+
 const DEFAULT_PAGE = 50;
 const LONGEST_PAGE = 1_000;
 /** Letters a statement redrives or discards at most, so that no transaction grows without bound. */
@@ -55,84 +51,87 @@ export class DeadLetters {
     private readonly signal: WorkSignal,
   ) {}
 
-  /** Newest first. `limit` 1..1000, default 50. An empty filter lists all: nothing is changed by looking. */
+  /**
+   * Newest first. `limit` 1..1000, default 50. An empty filter lists all: nothing is changed by looking.
+   * @throws TypeError for a filter, a limit or an `after` that cannot be one.
+   */
   async list(filter: DeadLetterFilter = {}, page: { limit?: number; after?: string } = {}): Promise<DeadLetterPage> {
-    const limit = Math.min(Math.max(1, Math.trunc(page.limit ?? DEFAULT_PAGE)), LONGEST_PAGE);
+    const limit = readLimit(page.limit, LONGEST_PAGE) ?? DEFAULT_PAGE;
     const before = page.after === undefined ? undefined : parseDeliveryId(page.after);
-    const records = await this.store.listDeadLetters(toQuery(filter), limit, before);
+    const records = await this.store.listDeadLetters(readDeadLetterFilter(filter), limit, before);
     const last = records.length === limit ? records.at(-1) : undefined;
     return { items: records.map(toDeadLetter), ...(last && { next: String(last.id) }) };
   }
 
+  /** The dead letter with its failed attempts; null when there is none (any more). */
   async get(id: string): Promise<DeadLetter | null> {
     const [record] = await this.store.listDeadLetters({ ids: [parseDeliveryId(id)] }, 1);
     return record ? toDeadLetter(record) : null;
   }
 
+  /** @throws TypeError for a filter that cannot be one. */
   async count(filter: DeadLetterFilter = {}): Promise<number> {
-    return this.store.countDeadLetters(toQuery(filter));
+    return this.store.countDeadLetters(readDeadLetterFilter(filter));
   }
 
   /**
-   * Gives dead letters a fresh set of attempts; their failures so far stay on record. Answers how many.
-   * @throws EmptyFilterError for a filter without conditions; `{ all: true }` says it.
+   * Gives dead letters a fresh set of attempts, oldest first; their failures so far stay on record. Answers how many.
+   * @throws EmptyFilterError for a filter without conditions; `{ all: true }` says it. TypeError for what cannot be one.
    */
-  async redrive(which: DeadLetterFilter | string, options: { limit?: number } = {}): Promise<number> {
+  async redrive(which: DeadLetterFilter | string, options: RedriveOptions = {}): Promise<number> {
     const query = toStrictQuery(which);
+    const most = readLimit(options.limit);
+    const rate = readRate(options.rate);
+    const startAt = this.clock.now();
     // Letters that die again while this runs are left alone: each is taken once.
-    const until = query.until ?? this.clock.now() + 1;
-    const count = await inBatches(options.limit, (limit) =>
-      this.store.redrive({ ...query, until }, limit, this.clock.now()),
+    const until = Math.min(query.until ?? Infinity, startAt + 1);
+    const count = await inBatches(most, (limit, done) =>
+      this.store.redrive(
+        { ...query, until },
+        limit,
+        this.clock.now(),
+        rate === undefined ? undefined : paceFrom(startAt, done, rate),
+      ),
     );
     if (count > 0) this.signal.raise({ dueAt: 0 });
+    // The first that waits; staging it tells of the next.
+    if (rate !== undefined && count > 1) this.signal.raise({ dueAt: Math.ceil(startAt + 1_000 / rate) });
     return count;
   }
 
   /**
-   * Deletes dead letters for good. Answers how many.
-   * @throws EmptyFilterError for a filter without conditions; `{ all: true }` says it.
+   * Deletes dead letters for good, oldest first. Answers how many.
+   * @throws EmptyFilterError for a filter without conditions; `{ all: true }` says it. TypeError for what cannot be one.
    */
   async discard(which: DeadLetterFilter | string, options: { limit?: number } = {}): Promise<number> {
     const query = toStrictQuery(which);
-    return inBatches(options.limit, (limit) => this.store.discard(query, limit));
+    const count = await inBatches(readLimit(options.limit), (limit) => this.store.discard(query, limit));
+    // Lanes that they blocked go on.
+    if (count > 0) this.signal.raise({});
+    return count;
   }
 }
 
-async function inBatches(most = Infinity, step: (limit: number) => Promise<number[]>): Promise<number> {
+/** The pace of a batch before which others have been redriven at the same rate. */
+function paceFrom(startAt: number, done: number, rate: number): RedrivePace {
+  const everyMs = 1000 / rate;
+  return { startAt: startAt + done * everyMs, everyMs };
+}
+
+async function inBatches(most = Infinity, step: (limit: number, done: number) => Promise<number[]>): Promise<number> {
   let count = 0;
   while (count < most) {
     const limit = Math.min(BATCH, most - count);
-    const done = await step(limit);
-    count += done.length;
-    if (done.length < limit) break;
+    const taken = await step(limit, count);
+    count += taken.length;
+    if (taken.length < limit) break;
   }
   return count;
 }
 
 function toStrictQuery(which: DeadLetterFilter | string): DeadLetterQuery {
   if (typeof which === 'string') return { ids: [parseDeliveryId(which)] };
-  const { all, ...conditions } = which;
-  if (all !== true && Object.values(conditions).every((value) => value === undefined)) throw new EmptyFilterError();
-  return toQuery(which);
-}
-
-function toQuery(filter: DeadLetterFilter): DeadLetterQuery {
-  for (const name of Object.keys(filter)) {
-    if (!FILTER_NAMES.includes(name))
-      throw new TypeError(`unknown dead letter filter ${inspect(name)}; known are ${FILTER_NAMES.join(', ')}`);
-  }
-  const { all: _all, since, until, ...same } = filter;
-  return { ...same, ...(since && { since: since.getTime() }), ...(until && { until: until.getTime() }) };
-}
-
-function toDeadLetter({ id, handler, reason, attempts, failures, diedAt, event }: DeadLetterRecord): DeadLetter {
-  return {
-    id: String(id),
-    handler,
-    reason,
-    attempts,
-    failures: failures.map(toFailedAttempt),
-    diedAt: new Date(diedAt),
-    event: new DeliveredEvent(event),
-  };
+  const query = readDeadLetterFilter(which);
+  if (which.all !== true && Object.keys(query).length === 0) throw new EmptyFilterError();
+  return query;
 }

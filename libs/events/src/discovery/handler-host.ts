@@ -1,7 +1,8 @@
 import type { Type } from '@nestjs/common';
-import { ContextIdFactory, ModuleRef } from '@nestjs/core';
+import { ModuleRef } from '@nestjs/core';
 import type { InstanceWrapper } from '@nestjs/core/injector/instance-wrapper.js';
 import type { Invocation } from '../invoke/invocation.js';
+import { contextIdOf } from './invocation-context.js';
 
 /** A provider or controller that may have handlers. */
 export interface HandlerHost {
@@ -42,7 +43,7 @@ function classOf(wrapper: InstanceWrapper): Type | undefined {
 }
 
 async function resolveFor(invocation: Invocation, wrapper: InstanceWrapper, moduleRef: ModuleRef): Promise<object> {
-  const contextId = ContextIdFactory.getByRequest(invocation);
+  const contextId = contextIdOf(invocation);
   // A durable instance outlives the delivery it is made for: as with HTTP, its REQUEST is the strategy's payload, if any.
   const outlives = contextId.getParent !== undefined && wrapper.isDependencyTreeDurable();
   moduleRef.registerRequestByContextId(outlives ? contextId.payload : invocation, contextId);

@@ -1,8 +1,9 @@
 import 'reflect-metadata';
 import { Injectable } from '@nestjs/common';
 
-/** What one `@OnEvent` says. Nothing of it has been checked. */
+/** What one `@OnEvent` or `@OnDeadLetter` says. Nothing of it has been checked. */
 export interface Decoration {
+  readonly decorator: 'OnEvent' | 'OnDeadLetter';
   readonly event: unknown;
   readonly options: unknown;
 }
@@ -37,7 +38,7 @@ function ownDecorations(target: object): DecorationsByMethod | undefined {
   return Reflect.getOwnMetadata(DECORATIONS, target) as DecorationsByMethod | undefined;
 }
 
-/** Reads what `@OnEvent` wrote. */
+/** Reads what the decorators wrote. */
 @Injectable()
 export class HandlerMetadataAccessor {
   /**

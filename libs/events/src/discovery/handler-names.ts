@@ -1,10 +1,11 @@
 import { inspect } from 'node:util';
+import { LONGEST_NAME, nameProblem } from '../envelope/storable-text.js';
 import { InvalidOptionError } from '../errors/invalid-option.error.js';
 import { InvalidHandlerError } from '../errors/invalid-handler.error.js';
+import type { HandlerDefinition } from './handler-definition.js';
 
-const LONGEST_NAME = 255;
-/** NUL, or half of a surrogate pair: no database stores these in a text. */
-const UNSTORABLE = /[\0\p{Surrogate}]/u;
+/** What a name must be, for messages. */
+export const HANDLER_NAME = `a text of 1 to ${LONGEST_NAME} characters without NUL`;
 /** Classes made by Nest's `mixin()` are named at random, anew at each start. */
 const MIXIN_NAME = /^[0-9a-f]{21}$/;
 
@@ -14,19 +15,36 @@ const MIXIN_NAME = /^[0-9a-f]{21}$/;
  */
 export function handlerName(place: string, className: string, method: string, name: unknown): string {
   if (name !== undefined) {
-    if (isStorable(name)) return name;
-    throw new InvalidOptionError(place, 'name', name, `a text of 1 to ${LONGEST_NAME} characters without NUL`);
+    if (isHandlerName(name)) return name;
+    throw new InvalidOptionError(place, 'name', name, HANDLER_NAME);
   }
   const source = `${className}.${method}`;
   if (className === '' || MIXIN_NAME.test(className)) {
     throw new InvalidHandlerError(source, 'its class has no lasting name, so the option "name" is needed');
   }
-  if (!isStorable(source)) {
+  if (!isHandlerName(source)) {
     throw new InvalidHandlerError(source, `${inspect(source)} cannot be its name, so the option "name" is needed`);
   }
   return source;
 }
 
-function isStorable(name: unknown): name is string {
-  return typeof name === 'string' && name.length > 0 && name.length <= LONGEST_NAME && !UNSTORABLE.test(name);
+/**
+ * Sees to it that former names lead to one handler each.
+ * @param places Of the handlers, by name.
+ * @throws InvalidOptionError for an alias that is a name of today or an alias of another handler; it names both.
+ */
+export function checkAliases(handlers: readonly HandlerDefinition[], places: ReadonlyMap<string, string>): void {
+  const takenBy = new Map([...places].map(([name, place]) => [name, `the name of ${place}`]));
+  for (const { name, options } of handlers) {
+    const place = places.get(name) ?? name;
+    for (const alias of options.aliases) {
+      const other = takenBy.get(alias);
+      if (other !== undefined) throw new InvalidOptionError(place, 'aliases', alias, `former names only, not ${other}`);
+      takenBy.set(alias, `an alias of ${place}`);
+    }
+  }
+}
+
+export function isHandlerName(name: unknown): name is string {
+  return typeof name === 'string' && name.length > 0 && nameProblem(name) === undefined;
 }

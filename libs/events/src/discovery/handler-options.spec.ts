@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { InvalidOptionError } from '../errors/invalid-option.error.js';
-import { resolveHandlerOptions } from './handler-options.js';
+import { defineEvent } from '../envelope/define-event.js';
+import { checkHandlerDefaults, resolveHandlerOptions } from './handler-options.js';
 import type { OnEventOptions } from './on-event.options.js';
 
 const PLACE = '@OnEvent on Shop.handle';
@@ -23,21 +23,29 @@ const DEFAULT_CIRCUIT = {
   halfOpenConcurrency: 1,
 };
 
+const DEFAULT_IDEMPOTENCY = { key: undefined, ttlMs: 86_400_000, processingTtlMs: 300_000 };
+
 it('without options everything has its default', () => {
   expect(resolveHandlerOptions(PLACE)).toEqual({
+    aliases: [],
     priority: 50,
     concurrency: 10,
     timeoutMs: 30_000,
     retry: DEFAULT_RETRY,
     circuit: DEFAULT_CIRCUIT,
+    rateLimit: false,
+    idempotency: DEFAULT_IDEMPOTENCY,
+    ordering: false,
   });
 });
 
 it('takes what is given, durations in milliseconds', () => {
   const backoff = (attempts: number) => attempts * 10;
   const retryIf = () => true;
+  const key = () => 'k';
   const options: OnEventOptions = {
     name: 'n',
+    aliases: ['o', 'm'],
     priority: 0,
     concurrency: 1,
     timeout: '2m',
@@ -50,8 +58,12 @@ it('takes what is given, durations in milliseconds', () => {
       window: '10s',
       halfOpenConcurrency: 4,
     },
+    rateLimit: { limit: 10, period: '1m', burst: 15, key, store: 'memory' },
+    idempotency: { key, ttl: '30d', processingTtl: '3m' },
+    ordering: { onDeadLetter: 'skip' },
   };
   expect(resolveHandlerOptions(PLACE, options)).toEqual({
+    aliases: ['o', 'm'],
     priority: 0,
     concurrency: 1,
     timeoutMs: 120_000,
@@ -64,6 +76,9 @@ it('takes what is given, durations in milliseconds', () => {
       windowMs: 10_000,
       halfOpenConcurrency: 4,
     },
+    rateLimit: { limit: 10, periodMs: 60_000, burst: 15, key, store: 'memory' },
+    idempotency: { key, ttlMs: 2_592_000_000, processingTtlMs: 180_000 },
+    ordering: { onDeadLetter: 'skip' },
   });
 });
 
@@ -94,11 +109,15 @@ describe('retry and circuit', () => {
       circuit: { window: '1s' },
     };
     expect(resolveHandlerOptions(PLACE, options, defaults)).toEqual({
+      aliases: [],
       priority: 7,
       concurrency: 10,
       timeoutMs: 1000,
       retry: { ...DEFAULT_RETRY, maxAttempts: 2, backoff: 'fixed', jitter: 'none' },
       circuit: { ...DEFAULT_CIRCUIT, failureThreshold: 2, windowMs: 1000 },
+      rateLimit: false,
+      idempotency: DEFAULT_IDEMPOTENCY,
+      ordering: false,
     });
   });
 
@@ -125,95 +144,122 @@ describe('retry and circuit', () => {
   });
 });
 
-function refusal(options: unknown, defaults?: unknown): { place: string; option: string; message: string } {
-  try {
-    resolveHandlerOptions(PLACE, options as OnEventOptions, defaults as OnEventOptions);
-  } catch (error) {
-    if (error instanceof InvalidOptionError) return error;
-    throw error;
-  }
-  throw new Error('was not refused');
-}
+describe('rateLimit', () => {
+  const limitOf = (options: OnEventOptions, defaults: OnEventOptions = {}) =>
+    resolveHandlerOptions(PLACE, options, defaults).rateLimit;
 
-describe('refuses', () => {
-  it.each<[string, unknown, string]>([
-    ['priority', { priority: -1 }, 'a whole number from 0 to 100, but is -1'],
-    ['priority', { priority: 101 }, 'a whole number from 0 to 100, but is 101'],
-    ['priority', { priority: 1.5 }, 'a whole number from 0 to 100, but is 1.5'],
-    ['priority', { priority: '1' }, "a whole number from 0 to 100, but is '1'"],
-    ['concurrency', { concurrency: 0 }, 'a whole number from 1 up, but is 0'],
-    ['concurrency', { concurrency: Infinity }, 'a whole number from 1 up, but is Infinity'],
-    ['timeout', { timeout: 0 }, "a duration from 1 to 2147483647 ms, such as 5000 or '30s', but is 0"],
-    ['timeout', { timeout: '30 sek' }, "a duration from 1 to 2147483647 ms, such as 5000 or '30s', but is '30 sek'"],
-    ['timeout', { timeout: '30d' }, "a duration from 1 to 2147483647 ms, such as 5000 or '30s', but is '30d'"],
-    ['retry', { retry: true }, 'an object or false, but is true'],
-    ['retry', { retry: 3 }, 'an object or false, but is 3'],
-    ['retry', { retry: null }, 'an object or false, but is null'],
-    ['retry', { retry: 0 }, 'an object or false, but is 0'],
-    ['retry.maxAttempts', { retry: { maxAttempts: 0 } }, 'a whole number from 1 up, but is 0'],
-    ['retry.maxAttempts', { retry: { maxAttempts: NaN } }, 'a whole number from 1 up, but is NaN'],
-    [
-      'retry.backoff',
-      { retry: { backoff: 'cubic' } },
-      "'fixed', 'linear', 'exponential', 'quadratic', or a function, but is 'cubic'",
-    ],
-    [
-      'retry.initialDelay',
-      { retry: { initialDelay: -1 } },
-      "a duration from 0 ms up, such as 5000 or '30s', but is -1",
-    ],
-    ['retry.maxDelay', { retry: { maxDelay: '' } }, "a duration from 0 ms up, such as 5000 or '30s', but is ''"],
-    [
-      'retry.maxDelay',
-      { retry: { initialDelay: '2s', maxDelay: '1s' } },
-      'at least retry.initialDelay (2000 ms), but is 1000',
-    ],
-    ['retry.jitter', { retry: { jitter: 'half' } }, "'none', 'full', 'equal', but is 'half'"],
-    ['retry.retryIf', { retry: { retryIf: true } }, 'a function, but is true'],
-    ['circuit', { circuit: 'off' }, "an object or false, but is 'off'"],
-    ['circuit.failureThreshold', { circuit: { failureThreshold: 0 } }, 'a whole number from 1 up, but is 0'],
-    ['circuit.failureRate', { circuit: { failureRate: 0 } }, 'a number over 0 and up to 1, but is 0'],
-    ['circuit.failureRate', { circuit: { failureRate: 50 } }, 'a number over 0 and up to 1, but is 50'],
-    ['circuit.failureRate', { circuit: { failureRate: NaN } }, 'a number over 0 and up to 1, but is NaN'],
-    ['circuit.successThreshold', { circuit: { successThreshold: 0 } }, 'a whole number from 1 up, but is 0'],
-    [
-      'circuit.openDuration',
-      { circuit: { openDuration: 0 } },
-      "a duration from 1 ms up, such as 5000 or '30s', but is 0",
-    ],
-    ['circuit.window', { circuit: { window: 0 } }, "a duration from 1 ms up, such as 5000 or '30s', but is 0"],
-    ['circuit.halfOpenConcurrency', { circuit: { halfOpenConcurrency: 0 } }, 'a whole number from 1 up, but is 0'],
-    ['concurency', { concurency: 1 }, 'left out: it is unknown (did you mean "concurrency"?), but is 1'],
-    [
-      'retry.attempts',
-      { retry: { attempts: 1 } },
-      'left out: it is unknown (there are maxAttempts, backoff, initialDelay, maxDelay, jitter, retryIf), but is 1',
-    ],
-    ['circuit.windows', { circuit: { windows: 1 } }, 'left out: it is unknown (did you mean "window"?), but is 1'],
-    ['options', [], 'an object, but is []'],
-  ])('%s in %o', (option, options, problem) => {
-    const error = refusal(options);
-    expect({ place: error.place, option: error.option, message: error.message }).toEqual({
-      place: PLACE,
-      option,
-      message: `${PLACE}: option "${option}" must be ${problem}`,
-    });
+  it('needs only limit and period: burst is the limit, the bucket is in the database', () => {
+    const expected = { limit: 7, periodMs: 1000, burst: 7, key: undefined, store: 'database' };
+    expect(limitOf({ rateLimit: { limit: 7, period: '1s' } })).toEqual(expected);
   });
 
-  it.each<[unknown, string]>([
-    [{ retry: { maxAttempts: 0 } }, 'option "defaults.retry.maxAttempts" must be a whole number from 1 up, but is 0'],
-    [
-      { name: 'one' },
-      'option "defaults.name" must be left out: it is unknown (there are priority, concurrency, timeout, retry, circuit), but is \'one\'',
-    ],
-    [7, 'option "defaults.options" must be an object, but is 7'],
-  ])('%o in the module defaults, naming the module', (defaults, problem) => {
-    expect(refusal({ priority: -1 }, defaults).message).toBe(`EventsModule.forRoot(): ${problem}`);
+  it('is merged over the module defaults option by option', () => {
+    const defaults: OnEventOptions = { rateLimit: { limit: 100, period: '1m', store: 'memory' } };
+    const resolved = { limit: 100, periodMs: 60_000, burst: 100, key: undefined, store: 'memory' };
+    expect([
+      limitOf({}, defaults),
+      limitOf({ rateLimit: { limit: 5, period: undefined } }, defaults),
+      limitOf({ rateLimit: { period: 10, store: 'database' } }, defaults),
+      limitOf({ rateLimit: false }, defaults),
+      limitOf({ rateLimit: { limit: 1, period: 2 } }, { rateLimit: false }),
+      limitOf({}, { rateLimit: false }),
+    ]).toEqual([
+      resolved,
+      { ...resolved, limit: 5, burst: 5 },
+      { ...resolved, periodMs: 10, store: 'database' },
+      false,
+      { limit: 1, periodMs: 2, burst: 1, key: undefined, store: 'database' },
+      false,
+    ]);
+  });
+});
+
+describe('idempotency', () => {
+  const idempotencyOf = (options: OnEventOptions, defaults: OnEventOptions = {}) =>
+    resolveHandlerOptions(PLACE, options, defaults).idempotency;
+  const key = () => 'k';
+
+  it('is merged over the module defaults option by option, and false switches it off', () => {
+    const defaults: OnEventOptions = { idempotency: { key, ttl: '1h', processingTtl: '2m' } };
+    const resolved = { key, ttlMs: 3_600_000, processingTtlMs: 120_000 };
+    expect([
+      idempotencyOf({}, defaults),
+      idempotencyOf({ idempotency: { ttl: '2h', key: undefined } }, defaults),
+      idempotencyOf({ idempotency: false }, defaults),
+      idempotencyOf({}, { idempotency: false }),
+      idempotencyOf({ idempotency: { key } }, { idempotency: false }),
+    ]).toEqual([resolved, { ...resolved, ttlMs: 7_200_000 }, false, false, { ...DEFAULT_IDEMPOTENCY, key }]);
   });
 
-  it("a handler's initialDelay over the maxDelay of the defaults", () => {
-    expect(refusal({ retry: { initialDelay: '2s' } }, { retry: { maxDelay: '1s' } }).message).toBe(
-      `${PLACE}: option "retry.maxDelay" must be at least retry.initialDelay (2000 ms), but is 1000`,
+  it('the default processingTtl gives way to a long timeout', () => {
+    const processingTtl = (timeout: number) =>
+      idempotencyOf({ timeout, idempotency: { key } }) as { processingTtlMs: number };
+    expect([150_000, 150_001, 600_000].map((timeout) => processingTtl(timeout).processingTtlMs)).toEqual([
+      300_000, 300_002, 1_200_000,
+    ]);
+  });
+
+  it('own options need a key, but the definition of one of the events will do', () => {
+    const plain = defineEvent<{ id: string }>({ type: 'plain' });
+    const keyed = defineEvent<{ id: string }>({ type: 'keyed', idempotencyKey: ({ id }) => id });
+    const own: OnEventOptions = { idempotency: { ttl: '1h' } };
+    const resolve = (definitions: (typeof plain)[]) => resolveHandlerOptions(PLACE, own, {}, definitions).idempotency;
+    expect(resolve([plain, keyed])).toEqual({ ...DEFAULT_IDEMPOTENCY, ttlMs: 3_600_000 });
+    expect(() => resolve([plain])).toThrow(
+      `${PLACE}: option "idempotency.key" must be given: none of its events has a definition with an idempotencyKey, but is undefined`,
     );
+    // What stands in the defaults is for those that have keys.
+    expect(idempotencyOf({}, own)).toEqual({ ...DEFAULT_IDEMPOTENCY, ttlMs: 3_600_000 });
   });
+});
+
+describe('the module defaults on their own', () => {
+  it('may leave a part of the rate limit to the handlers', () => {
+    expect(() => checkHandlerDefaults({ rateLimit: { store: 'memory' } })).not.toThrow();
+  });
+
+  it.each([
+    [
+      { retry: { initialDelay: '2s', maxDelay: '1s' } },
+      'defaults of EventsModule.forRoot(): option "retry.maxDelay" must be at least retry.initialDelay (2000 ms), but is 1000',
+    ],
+    [
+      { rateLimit: { limit: 0 } },
+      'EventsModule.forRoot(): option "defaults.rateLimit.limit" must be a whole number from 1 up, but is 0',
+    ],
+  ] as const)('are refused: %o', (defaults, message) => {
+    expect(() => checkHandlerDefaults(defaults)).toThrow(message);
+  });
+});
+
+it('ordering is on or off, with what a dead letter does merged over the module defaults', () => {
+  const orderingOf = (own: OnEventOptions, defaults: OnEventOptions = {}) =>
+    resolveHandlerOptions('here', own, defaults).ordering;
+  expect([
+    orderingOf({ ordering: true }),
+    orderingOf({ ordering: {} }),
+    orderingOf({ ordering: { onDeadLetter: 'skip' } }),
+    orderingOf({ ordering: true }, { ordering: { onDeadLetter: 'skip' } }),
+    orderingOf({}, { ordering: true }),
+    orderingOf({ ordering: false }, { ordering: true }),
+    orderingOf({ ordering: { onDeadLetter: 'block' } }, { ordering: false }),
+  ]).toEqual([
+    { onDeadLetter: 'block' },
+    { onDeadLetter: 'block' },
+    { onDeadLetter: 'skip' },
+    { onDeadLetter: 'skip' },
+    { onDeadLetter: 'block' },
+    false,
+    { onDeadLetter: 'block' },
+  ]);
+});
+
+it.each([
+  [{ ordering: 'yes' }, 'ordering'],
+  [{ ordering: { onDeadLetter: 'stop' } }, 'ordering.onDeadLetter'],
+  [{ ordering: { block: true } }, 'ordering.block'],
+])('refuses %o', (options, option) => {
+  expect(() => resolveHandlerOptions('here', options as OnEventOptions)).toThrow(
+    expect.objectContaining({ code: 'EVENTS_INVALID_OPTION', option }),
+  );
 });

@@ -1,78 +1,68 @@
+import type { EventDefinition } from '../envelope/event-definition.js';
 import { InvalidOptionError } from '../errors/invalid-option.error.js';
-import { LONGEST_TIMER_MS, namesOf, OptionReader } from '../option-reader.js';
+import { HANDLER_OPTIONS, HandlerOptionReader, type WrittenOptions } from './handler-option-reader.js';
 import type {
-  BackoffKind,
-  CircuitOptions,
+  HandlerDefaults,
   OnEventOptions,
   ResolvedCircuitOptions,
   ResolvedHandlerOptions,
+  ResolvedIdempotencyOptions,
+  ResolvedOrderingOptions,
+  ResolvedRateLimitOptions,
   ResolvedRetryOptions,
-  RetryOptions,
 } from './on-event.options.js';
 
 /** Where the module's `defaults` stand, for messages. */
 const DEFAULTS_PLACE = 'EventsModule.forRoot()';
+const DEFAULT_OPTIONS = HANDLER_OPTIONS.filter((name) => name !== 'name' && name !== 'aliases');
 
 const INITIAL_DELAY_MS = 1000;
 const MAX_DELAY_MS = 300_000;
-
-const OPTIONS = namesOf<OnEventOptions>({
-  name: true,
-  priority: true,
-  concurrency: true,
-  timeout: true,
-  retry: true,
-  circuit: true,
-});
-const RETRY_OPTIONS = namesOf<RetryOptions>({
-  maxAttempts: true,
-  backoff: true,
-  initialDelay: true,
-  maxDelay: true,
-  jitter: true,
-  retryIf: true,
-});
-const CIRCUIT_OPTIONS = namesOf<CircuitOptions>({
-  failureThreshold: true,
-  failureRate: true,
-  successThreshold: true,
-  openDuration: true,
-  window: true,
-  halfOpenConcurrency: true,
-});
-
-/** What is written in one place, checked, durations in milliseconds; what is left out there is undefined. */
-type Written<T> = { readonly [K in keyof T]: T[K] | undefined };
-
-interface WrittenOptions {
-  readonly priority: number | undefined;
-  readonly concurrency: number | undefined;
-  readonly timeoutMs: number | undefined;
-  readonly retry: Written<ResolvedRetryOptions> | false | undefined;
-  readonly circuit: Written<ResolvedCircuitOptions> | false | undefined;
-}
+const KEY_TTL_MS = 86_400_000;
+const PROCESSING_TTL_MS = 300_000;
 
 /**
- * A handler's options over the module's `defaults` over the defaults of `OnEventOptions`, `retry` and `circuit` each
- * merged option by option; durations in milliseconds. `undefined` counts as left out. A delay that nobody wrote gives
- * way to the one that somebody did: `initialDelay` is never over `maxDelay`.
+ * A handler's options over the module's `defaults` over the defaults of `OnEventOptions`; `retry`, `circuit`, `rateLimit`,
+ * `idempotency` and `ordering` each merged option by option; durations in milliseconds. `undefined` counts as left out. A duration
+ * that nobody wrote gives way to the one that somebody did: `initialDelay` is never over `maxDelay`, and
+ * `processingTtl` always over `timeout`.
  * @param place Where `options` stand, for messages, e.g. `@OnEvent on PaymentHandler.charge`.
- * @throws InvalidOptionError for the first option that is unknown, of the wrong kind or out of range.
+ * @param definitions Of the events that the handler gets.
+ * @throws InvalidOptionError for the first option that is unknown, of the wrong kind, out of range, or missing.
  */
 export function resolveHandlerOptions(
   place: string,
   options: OnEventOptions = {},
-  defaults: Omit<OnEventOptions, 'name'> = {},
+  defaults: HandlerDefaults = {},
+  definitions: Iterable<EventDefinition> = [],
 ): ResolvedHandlerOptions {
-  const common = new HandlerOptionReader(DEFAULTS_PLACE, 'defaults.').read(defaults, without(OPTIONS, 'name'));
-  const own = new HandlerOptionReader(place).read(options, OPTIONS);
+  const common = new HandlerOptionReader(DEFAULTS_PLACE, 'defaults.').read(defaults, DEFAULT_OPTIONS);
+  const own = new HandlerOptionReader(place).read(options, HANDLER_OPTIONS);
+  const timeoutMs = own.timeoutMs ?? common.timeoutMs ?? 30_000;
+  const idempotency = mergeIdempotency(place, own.idempotency, common.idempotency, timeoutMs);
+  if (own.idempotency && idempotency && !idempotency.key && ![...definitions].some((one) => one.idempotencyKey)) {
+    const expected = 'given: none of its events has a definition with an idempotencyKey';
+    throw new InvalidOptionError(place, 'idempotency.key', undefined, expected);
+  }
   return {
+    aliases: own.aliases ?? [],
     priority: own.priority ?? common.priority ?? 50,
     concurrency: own.concurrency ?? common.concurrency ?? 10,
-    timeoutMs: own.timeoutMs ?? common.timeoutMs ?? 30_000,
+    timeoutMs,
     retry: mergeRetry(place, own.retry, common.retry),
     circuit: mergeCircuit(own.circuit, common.circuit),
+    rateLimit: mergeRateLimit(place, own.rateLimit, common.rateLimit),
+    idempotency,
+    ordering: mergeOrdering(own.ordering, common.ordering),
   };
+}
+
+/**
+ * Checks the module's `defaults` without a handler. A rate limit there may leave to each handler what is missing.
+ * @throws InvalidOptionError
+ */
+export function checkHandlerDefaults(defaults: HandlerDefaults): void {
+  resolveHandlerOptions(`defaults of ${DEFAULTS_PLACE}`, { rateLimit: false }, defaults);
 }
 
 function mergeRetry(
@@ -80,7 +70,7 @@ function mergeRetry(
   own: WrittenOptions['retry'],
   common: WrittenOptions['retry'],
 ): ResolvedRetryOptions {
-  const off = own === false || (own === undefined && common === false);
+  const off = isOff(own, common);
   const written = merge(own, common);
   const { initialDelayMs, maxDelayMs } = written;
   if (initialDelayMs !== undefined && maxDelayMs !== undefined && maxDelayMs < initialDelayMs) {
@@ -101,7 +91,7 @@ function mergeCircuit(
   own: WrittenOptions['circuit'],
   common: WrittenOptions['circuit'],
 ): ResolvedCircuitOptions | false {
-  if (own === false || (own === undefined && common === false)) return false;
+  if (isOff(own, common)) return false;
   const written = merge(own, common);
   return {
     failureThreshold: written.failureThreshold ?? 5,
@@ -113,62 +103,54 @@ function mergeCircuit(
   };
 }
 
+function mergeRateLimit(
+  place: string,
+  own: WrittenOptions['rateLimit'],
+  common: WrittenOptions['rateLimit'],
+): ResolvedRateLimitOptions | false {
+  if (isOff(own, common) || (own === undefined && common === undefined)) return false;
+  const { limit, periodMs, burst, key, store } = merge(own, common);
+  if (limit === undefined) throw new InvalidOptionError(place, 'rateLimit.limit', limit, 'given, here or in defaults');
+  if (periodMs === undefined) {
+    throw new InvalidOptionError(place, 'rateLimit.period', periodMs, 'given, here or in defaults');
+  }
+  return { limit, periodMs, burst: burst ?? limit, key, store: store ?? 'database' };
+}
+
+function mergeIdempotency(
+  place: string,
+  own: WrittenOptions['idempotency'],
+  common: WrittenOptions['idempotency'],
+  timeoutMs: number,
+): ResolvedIdempotencyOptions | false {
+  if (isOff(own, common)) return false;
+  const { key, ttlMs, processingTtlMs } = merge(own, common);
+  // Else another delivery could take the key from one that is still running.
+  if (processingTtlMs !== undefined && processingTtlMs <= timeoutMs) {
+    const expected = `longer than timeout (${timeoutMs} ms)`;
+    throw new InvalidOptionError(place, 'idempotency.processingTtl', processingTtlMs, expected);
+  }
+  return {
+    key,
+    ttlMs: ttlMs ?? KEY_TTL_MS,
+    processingTtlMs: processingTtlMs ?? Math.max(PROCESSING_TTL_MS, 2 * timeoutMs),
+  };
+}
+
+function mergeOrdering(
+  own: WrittenOptions['ordering'],
+  common: WrittenOptions['ordering'],
+): ResolvedOrderingOptions | false {
+  if (isOff(own, common) || (own === undefined && common === undefined)) return false;
+  return { onDeadLetter: merge(own, common).onDeadLetter ?? 'block' };
+}
+
+function isOff<T>(own: T | false | undefined, common: T | false | undefined): boolean {
+  return own === false || (own === undefined && common === false);
+}
+
 /** Option by option; `false` stands for nothing written. */
 function merge<T extends object>(own: T | false | undefined, common: T | false | undefined): Partial<T> {
   const written = Object.entries(own || {}).filter(([, value]) => value !== undefined);
   return { ...(common || undefined), ...(Object.fromEntries(written) as Partial<T>) };
-}
-
-/** Checks what is written in one place. */
-class HandlerOptionReader extends OptionReader {
-  read(options: OnEventOptions, known: readonly string[]): WrittenOptions {
-    this.names('', options, known);
-    return {
-      priority: this.count('priority', options.priority, 0, 100),
-      concurrency: this.count('concurrency', options.concurrency),
-      timeoutMs: this.duration('timeout', options.timeout, 1, LONGEST_TIMER_MS),
-      retry: options.retry === undefined || options.retry === false ? options.retry : this.retry(options.retry),
-      circuit:
-        options.circuit === undefined || options.circuit === false ? options.circuit : this.circuit(options.circuit),
-    };
-  }
-
-  private retry(options: RetryOptions): Written<ResolvedRetryOptions> {
-    this.names('retry', options, RETRY_OPTIONS, 'an object or false');
-    return {
-      maxAttempts: this.count('retry.maxAttempts', options.maxAttempts),
-      backoff: this.backoff(options.backoff),
-      initialDelayMs: this.duration('retry.initialDelay', options.initialDelay),
-      maxDelayMs: this.duration('retry.maxDelay', options.maxDelay),
-      jitter: this.oneOf('retry.jitter', options.jitter, ['none', 'full', 'equal']),
-      retryIf: this.callback('retry.retryIf', options.retryIf),
-    };
-  }
-
-  private circuit(options: CircuitOptions): Written<ResolvedCircuitOptions> {
-    this.names('circuit', options, CIRCUIT_OPTIONS, 'an object or false');
-    return {
-      failureThreshold: this.count('circuit.failureThreshold', options.failureThreshold),
-      failureRate: this.share('circuit.failureRate', options.failureRate),
-      successThreshold: this.count('circuit.successThreshold', options.successThreshold),
-      openDurationMs: this.duration('circuit.openDuration', options.openDuration, 1),
-      windowMs: this.duration('circuit.window', options.window, 1),
-      halfOpenConcurrency: this.count('circuit.halfOpenConcurrency', options.halfOpenConcurrency),
-    };
-  }
-
-  private backoff(value: RetryOptions['backoff']): RetryOptions['backoff'] {
-    if (typeof value === 'function') return value;
-    const kinds: readonly BackoffKind[] = ['fixed', 'linear', 'exponential', 'quadratic'];
-    return this.oneOf('retry.backoff', value, kinds, ', or a function');
-  }
-
-  private share(option: string, value: unknown): number | undefined {
-    if (value === undefined || (typeof value === 'number' && value > 0 && value <= 1)) return value;
-    throw this.invalid(option, value, 'a number over 0 and up to 1');
-  }
-}
-
-function without(names: readonly string[], name: string): string[] {
-  return names.filter((one) => one !== name);
 }

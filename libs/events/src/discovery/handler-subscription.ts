@@ -1,8 +1,9 @@
 import type { EventDefinition } from '../envelope/event-definition.js';
 import { compilePattern } from '../envelope/event-pattern.js';
-import { eventTypeProblem } from '../envelope/event-type-name.js';
+import { eventTypeProblem, RESERVED_PREFIX } from '../envelope/event-type-name.js';
 import { InvalidHandlerError } from '../errors/invalid-handler.error.js';
 import { InvalidPatternError } from '../errors/invalid-pattern.error.js';
+import type { Decoration } from './handler-metadata.accessor.js';
 
 /** What a handler listens to. */
 export interface HandlerSubscription {
@@ -15,12 +16,16 @@ export interface HandlerSubscription {
  * Adds up the events that the decorators of one method name.
  * @throws InvalidHandlerError when one names none, or something that is no event.
  */
-export function readSubscription(source: string, events: readonly unknown[]): HandlerSubscription {
+export function readSubscription(source: string, decorations: readonly Decoration[]): HandlerSubscription {
   const patterns = new Set<string>();
   const definitions = new Map<string, EventDefinition>();
-  for (const event of events.flatMap((event) => oneOrMany(source, event))) {
+  for (const { decorator, event } of decorations.flatMap((decoration) => oneOrMany(source, decoration))) {
     if (typeof event === 'string') {
-      patterns.add(checkedPattern(source, event));
+      const pattern = checkedPattern(source, event);
+      if (decorator === 'OnDeadLetter' && pattern.startsWith(RESERVED_PREFIX)) {
+        throw new InvalidHandlerError(source, `dead letters of types under '${RESERVED_PREFIX}' are told to nobody`);
+      }
+      patterns.add(pattern);
       continue;
     }
     const definition = checkedDefinition(source, event);
@@ -34,10 +39,11 @@ export function readSubscription(source: string, events: readonly unknown[]): Ha
   return { patterns: [...patterns], definitions };
 }
 
-function oneOrMany(source: string, event: unknown): readonly unknown[] {
-  if (!Array.isArray(event)) return [event];
+function oneOrMany(source: string, decoration: Decoration): readonly Decoration[] {
+  const { event } = decoration;
+  if (!Array.isArray(event)) return [decoration];
   if (event.length === 0) throw new InvalidHandlerError(source, 'its list of events is empty');
-  return event;
+  return event.map((event: unknown) => ({ ...decoration, event }));
 }
 
 function checkedPattern(source: string, pattern: string): string {

@@ -28,6 +28,6 @@ export function eventEmitterWarning(source: string, method: object): string | un
 }
 
 /** Says that a decorated method is hidden by one without a decorator. */
-export function overriddenWarning(source: string, hidden: string): string {
-  return `${source} overrides ${hidden}, which is decorated with @OnEvent, but has no decorator of its own: it handles no events`;
+export function overriddenWarning(source: string, hidden: string, decorator: string): string {
+  return `${source} overrides ${hidden}, which is decorated with @${decorator}, but has no decorator of its own: it handles no events`;
 }

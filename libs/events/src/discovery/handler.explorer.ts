@@ -4,14 +4,15 @@ import { DuplicateHandlerError } from '../errors/duplicate-handler.error.js';
 import { InvalidHandlerError } from '../errors/invalid-handler.error.js';
 import { EVENTS_OPTIONS } from '../events.module-definition.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
+import { deadLetterHandler } from './dead-letter-handler.js';
 import type { HandlerDefinition } from './handler-definition.js';
 import { toHandlerHost, type HandlerHost } from './handler-host.js';
 import { type DecoratedMethod, HandlerMetadataAccessor } from './handler-metadata.accessor.js';
-import { handlerName } from './handler-names.js';
-import { resolveHandlerOptions } from './handler-options.js';
+import { checkAliases, handlerName } from './handler-names.js';
+import { checkHandlerDefaults, resolveHandlerOptions } from './handler-options.js';
 import { readSubscription } from './handler-subscription.js';
 import { enhancerWarning, eventEmitterWarning, overriddenWarning } from './handler-warnings.js';
-import type { OnEventOptions } from './on-event.options.js';
+import type { HandlerDefaults, OnEventOptions } from './on-event.options.js';
 
 /** What was found in the application. */
 export interface Exploration {
@@ -20,7 +21,6 @@ export interface Exploration {
   readonly warnings: readonly string[];
 }
 
-type Defaults = Omit<OnEventOptions, 'name'>;
 type Method = (...args: unknown[]) => unknown;
 
 /** Finds the handlers of the application. To be called when all instances exist, so not before `onModuleInit`. */
@@ -37,7 +37,7 @@ export class HandlerExplorer {
   explore(): Exploration {
     const { defaults } = this.options;
     // Checked here too, so that a mistake in them is found in an application without handlers.
-    resolveHandlerOptions('', {}, defaults);
+    checkHandlerDefaults(defaults);
     const definitions: HandlerDefinition[] = [];
     const warnings = new Set<string>();
     const places = new Map<string, string>();
@@ -54,6 +54,7 @@ export class HandlerExplorer {
       }
       for (const warning of this.warnings(host, controller, methods, overridden)) warnings.add(warning);
     }
+    checkAliases(definitions, places);
     return { definitions, warnings: [...warnings] };
   }
 
@@ -85,8 +86,9 @@ export class HandlerExplorer {
     methods: readonly DecoratedMethod[],
     overridden: readonly DecoratedMethod[],
   ): Iterable<string> {
-    for (const { owner, key } of overridden) {
-      yield overriddenWarning(`${className}.${String(key)}`, `${owner.constructor.name}.${String(key)}`);
+    for (const { owner, key, decorations } of overridden) {
+      const hidden = `${owner.constructor.name}.${String(key)}`;
+      yield overriddenWarning(`${className}.${String(key)}`, hidden, decorations[0].decorator);
     }
     for (const { key } of methods) {
       // The enhancers of a controller's class are there for its routes.
@@ -104,7 +106,7 @@ export class HandlerExplorer {
 function toHandler(
   host: HandlerHost,
   { owner, key, decorations }: DecoratedMethod,
-  defaults: Defaults,
+  defaults: HandlerDefaults,
 ): HandlerDefinition {
   const source = `${host.className}.${String(key)}`;
   if (typeof key === 'symbol') {
@@ -117,19 +119,25 @@ function toHandler(
   if (given.length > 1) {
     throw new InvalidHandlerError(source, 'its decorators make one handler, so only one of them can have options');
   }
-  const place = `@OnEvent on ${source}`;
+  const { decorator } = decorations[0];
+  if (decorations.some((other) => other.decorator !== decorator)) {
+    throw new InvalidHandlerError(
+      source,
+      'it has @OnDeadLetter too, and one method is the handler of one or the other',
+    );
+  }
+  const place = `@${decorator} on ${source}`;
   const written = given[0]?.options as OnEventOptions | undefined;
-  const options = resolveHandlerOptions(place, written, defaults);
-  return {
+  const subscription = readSubscription(source, decorations);
+  const definitions = decorator === 'OnEvent' ? subscription.definitions.values() : [];
+  const handler = {
     name: handlerName(place, host.className, key, written?.name),
     source,
-    ...readSubscription(
-      source,
-      decorations.map(({ event }) => event),
-    ),
-    options,
+    ...subscription,
+    options: resolveHandlerOptions(place, written, defaults, definitions),
     call: toCall(host, key),
   };
+  return decorator === 'OnEvent' ? handler : deadLetterHandler(handler);
 }
 
 /** The method is looked up at each call, so that one replaced later (a spy, a wrapper) is the one that runs. */

@@ -12,6 +12,9 @@ type MessageOf<E> = E extends readonly (infer One)[]
     ? EventMessage<HandledPayload<E>>
     : never;
 
+/** The payload that an option's functions may count on: of any of the events. */
+type PayloadOfAny<E> = E extends readonly (infer One)[] ? HandledPayload<One> : HandledPayload<E>;
+
 /** Fits a method only if it can take every event it is subscribed to. */
 export type OnEventDecorator<E> = <M extends (event: MessageOf<E>, context: DeliveryContext) => unknown>(
   target: object,
@@ -30,7 +33,7 @@ export type OnEventDecorator<E> = <M extends (event: MessageOf<E>, context: Deli
  */
 export function OnEvent<const E extends EventInput | readonly EventInput[]>(
   event: E,
-  options?: OnEventOptions,
+  options?: OnEventOptions<PayloadOfAny<E>>,
 ): OnEventDecorator<E> {
-  return (target, method) => addDecoration(target, method, { event, options });
+  return (target, method) => addDecoration(target, method, { decorator: 'OnEvent', event, options });
 }

@@ -8,7 +8,10 @@ import type { EventDefinition } from '../envelope/event-definition.js';
 import { EventMessage } from '../envelope/event-message.js';
 import type { EventInput, PayloadOf, PublishPayload } from '../envelope/event-payload.js';
 import type { DeepReadonly, JsonValue } from '../envelope/json.types.js';
+import type { DeadLetter } from '../dead-letter/dead-letter.js';
 import { DeliveryContext } from '../invoke/delivery-context.js';
+import { OnDeadLetter } from './on-dead-letter.decorator.js';
+import type { OnEventOptions } from './on-event.options.js';
 import { OnEvent } from './on-event.decorator.js';
 
 interface Shipped {
@@ -96,6 +99,62 @@ export class Compiles {
 
   @OnEvent(ShippedEvent)
   nothing(): void {}
+}
+
+const common: OnEventOptions = { aliases: ['old'], idempotency: { key: ({ id }) => id } };
+
+export class KeysCompile {
+  @OnEvent(ShippedEvent, { rateLimit: { limit: 1, period: '1s', key: ({ payload }) => payload.parcel } })
+  byDefinition(): void {}
+
+  @OnEvent('type-spec.shipped', { idempotency: { key: ({ payload }) => payload.parcel, ttl: '1d' } })
+  byMergedType(): void {}
+
+  @OnEvent([ShippedEvent, ReturnedEvent], {
+    idempotency: { key: ({ payload }) => ('parcel' in payload ? payload.parcel : (payload.reason ?? undefined)) },
+  })
+  byOneOfTwo(): void {}
+
+  @OnEvent('whatever.*', { idempotency: { key: (event: EventMessage<Returned>) => event.payload.reason ?? event.id } })
+  byPattern(): void {}
+
+  @OnEvent(ShippedEvent, common)
+  common(): void {}
+
+  @OnDeadLetter()
+  all(event: EventMessage<DeadLetter>, context: DeliveryContext): string {
+    const { diedAt, event: dead, failures } = event.payload;
+    return `${diedAt.toISOString()} ${dead.occurredAt.getTime()} ${failures[0].at.getTime()} ${context.attempt}`;
+  }
+
+  @OnDeadLetter(ShippedEvent, { name: 'lost-parcels', retry: false })
+  @OnDeadLetter('type-spec.*')
+  some({ payload }: EventMessage<DeadLetter>): Date {
+    return payload.diedAt;
+  }
+
+  @OnDeadLetter(undefined, { idempotency: { key: ({ payload }) => payload.event.id } })
+  byKey(): void {}
+}
+
+export class KeysDoNotCompile {
+  // @ts-expect-error the definition's payload has no such property
+  @OnEvent(ShippedEvent, { idempotency: { key: ({ payload }) => payload.reason } })
+  byDefinition(): void {}
+
+  // @ts-expect-error nobody has said what its payload is
+  @OnEvent('whatever.happened', { idempotency: { key: ({ payload }) => payload.reason } })
+  byString(): void {}
+
+  // @ts-expect-error a key is a text
+  @OnEvent(ShippedEvent, { rateLimit: { limit: 1, period: '1s', key: ({ payload }) => payload.weights } })
+  noText(): void {}
+
+  // @ts-expect-error gets the dead letter, not the event that died
+  @OnDeadLetter(ShippedEvent)
+  shipped(event: EventMessage<Shipped>): unknown {
+    return event;
+  }
 }
 
 export class DoesNotCompile {
@@ -188,6 +247,21 @@ defineEvent<{ format(): string }>({ type: 'method' });
 defineEvent({ type: 'schema', schema: z.object({ at: z.date() }) });
 // @ts-expect-error the schema says otherwise
 defineEvent<{ a: number }>({ type: 'schema', schema: z.object({ a: z.string() }) });
+
+// What older versions may be made from.
+defineEvent<Shipped>({
+  type: 'upcasters',
+  version: 3,
+  upcasters: { 1: (parcel: string) => ({ parcel }), 2: async (old: { parcel: string }) => Promise.resolve(old) },
+  idempotencyKey: ({ parcel }) => parcel,
+  rateLimitKey: ({ weights }) => weights?.join(),
+});
+// @ts-expect-error what an unannotated upcaster gets is not known
+defineEvent<Shipped>({ type: 'unknown', version: 2, upcasters: { 1: (old) => old.parcel } });
+// @ts-expect-error the payload has no such property
+defineEvent<Shipped>({ type: 'no-key', idempotencyKey: ({ reason }) => reason });
+// @ts-expect-error a version is a number
+defineEvent<Shipped>({ type: 'no-version', version: 2, upcasters: { first: (old: string) => old } });
 
 // What the publisher's types are made of.
 export type Holds = [

@@ -1,147 +1,140 @@
+/** Scope: what is claimed next, and what is known of the rest after a claim. */
 import { describe, expect, it } from 'vitest';
-import type { ResolvedHandlerOptions } from '../discovery/on-event.options.js';
-import { DeliveredEvent } from '../envelope/delivered-event.js';
-import { HandlerActivity } from '../observability/handler-activity.js';
-import { CircuitBreaker } from '../policies/circuit-breaker.policy.js';
-import { RetryPolicy } from '../policies/retry.policy.js';
-import type { ClaimedDelivery, StoredEvent } from '../store/records.js';
-import { ManualClock } from '../testing/manual-clock.js';
-import { noteRest, planClaim } from './claim-planner.js';
-import { HandlerSlot } from './handler-slot.js';
+import { newDelivery } from '../invoke/attempt.fixture.js';
+import { mayHaveBetter, noteRest, planAlong, planClaim } from './claim-planner.js';
+import { HandlerSlots } from './handler-slots.js';
+import type { HandlerSlot } from './handler-slot.js';
+import { newBreaker, newClaimed, newSlot, type SlotState } from './slot.fixture.js';
 
-const clock = new ManualClock();
-const retry = {
-  maxAttempts: 5,
-  backoff: 'fixed',
-  initialDelayMs: 1,
-  maxDelayMs: 1,
-  jitter: 'none',
-  retryIf: undefined,
-} as const;
-const circuit = {
-  failureThreshold: 1,
-  failureRate: 0.1,
-  successThreshold: 1,
-  openDurationMs: 1_000,
-  windowMs: 1_000,
-  halfOpenConcurrency: 2,
-};
-
-interface State {
-  readonly concurrency?: number;
-  readonly running?: number;
-  readonly held?: number;
-  /** How long its attempts take; unknown before the first. */
-  readonly meanMs?: number;
-  readonly breaker?: CircuitBreaker;
-}
-
-function slot(name: string, { concurrency = 10, running = 0, held = 0, meanMs, breaker }: State = {}): HandlerSlot {
-  const options: ResolvedHandlerOptions = { priority: 50, concurrency, timeoutMs: 1_000, retry, circuit };
-  const definition = { name, source: name, patterns: [], definitions: new Map(), options, call: () => undefined };
-  const made = new HandlerSlot(definition, new RetryPolicy(retry, Math.random), breaker, new HandlerActivity(clock));
-  made.running = running;
-  if (meanMs !== undefined) made.measure(meanMs);
-  for (let id = 1; id <= held; id++)
-    made.enqueue({ delivery: delivery(name, id), event: new DeliveredEvent(event), node: 1 });
-  return made;
-}
-
-const event: StoredEvent = {
-  seq: 1,
-  id: 'e',
-  type: 'a.b',
-  version: 1,
-  payload: '{}',
-  headers: null,
-  orderingKey: null,
-  priority: null,
-  occurredAt: 0,
-  receivedAt: 0,
-};
-
-function delivery(handler: string, id: number): ClaimedDelivery {
-  return { id, claims: 1, handler, priority: 50, attempts: 0, crashes: 0, event };
-}
-
-const limits = { concurrency: 100, batchSize: 500, running: 0 };
+const limits = { concurrency: 100, batchSize: 500, running: 0, now: 0 };
 
 describe('a plan', () => {
   it('asks for what can start at once while it is not known how quick a handler is', () => {
     const slots = [
-      slot('a', { concurrency: 3 }),
-      slot('b', { concurrency: 5, running: 4 }),
-      slot('c', { concurrency: 2, running: 2 }),
+      newSlot('a', { concurrency: 3 }),
+      newSlot('b', { concurrency: 5, running: 4 }),
+      newSlot('c', { concurrency: 2, running: 2 }),
     ];
     expect(planClaim(slots, { ...limits, running: 6 })).toEqual({
       wants: [
-        { handler: 'a', limit: 3 },
-        { handler: 'b', limit: 1 },
+        { handler: 'a', limit: 3, circuit: false },
+        { handler: 'b', limit: 1, circuit: false },
       ],
       limit: 94,
     });
   });
 
   it('never asks for more than the node-wide limit leaves free', () => {
-    const slots = [slot('a'), slot('b')];
-    expect(planClaim(slots, { concurrency: 12, batchSize: 500, running: 8 })).toEqual({
+    const slots = [newSlot('a'), newSlot('b')];
+    expect(planClaim(slots, { ...limits, concurrency: 12, running: 8 })).toEqual({
       wants: [
-        { handler: 'a', limit: 4 },
-        { handler: 'b', limit: 4 },
+        { handler: 'a', limit: 4, circuit: false },
+        { handler: 'b', limit: 4, circuit: false },
       ],
       limit: 4,
     });
-    expect(planClaim(slots, { concurrency: 8, batchSize: 500, running: 8 })).toEqual({ wants: [], limit: 0 });
+    expect(planClaim(slots, { ...limits, concurrency: 8, running: 8 })).toEqual({ wants: [], limit: 0 });
   });
 
   it('asks ahead for quick handlers, 50 ms of their work, and for whole batches at most', () => {
-    expect(planClaim([slot('a', { meanMs: 10 })], limits)).toEqual({
-      wants: [{ handler: 'a', limit: 60 }],
+    expect(planClaim([newSlot('a', { meanMs: 10 })], limits)).toEqual({
+      wants: [{ handler: 'a', limit: 60, circuit: false }],
       limit: 150,
     });
-    expect(planClaim([slot('a', { meanMs: 0 })], limits)).toEqual({
-      wants: [{ handler: 'a', limit: 500 }],
+    expect(planClaim([newSlot('a', { meanMs: 0 })], limits)).toEqual({
+      wants: [{ handler: 'a', limit: 500, circuit: false }],
       limit: 500,
     });
-    expect(planClaim([slot('a', { meanMs: 501 })], limits)).toEqual({
-      wants: [{ handler: 'a', limit: 10 }],
+    expect(planClaim([newSlot('a', { meanMs: 501 })], limits)).toEqual({
+      wants: [{ handler: 'a', limit: 10, circuit: false }],
       limit: 100,
     });
   });
 
+  it("asks ahead for no more than a handler's share of the batch, and for twice as much as it got before", () => {
+    const slots = Array.from({ length: 20 }, (_, index) => newSlot(`h${index}`, { meanMs: 0 }));
+    const limitsOf = () => planClaim(slots, limits).wants.map(({ limit }) => limit);
+    expect(limitsOf()).toEqual(slots.map(() => 25));
+    const plan = planClaim(slots, limits);
+    const claimed = Array.from({ length: 25 }, (_, index) => newDelivery({ id: index + 1, handler: 'h7' }));
+    noteRest({ get: (name) => slots.find((slot) => slot.name === name) }, plan, { claimed, askedAt: 0, answeredAt: 0 });
+    expect(limitsOf()).toEqual(slots.map(({ name }) => (name === 'h7' ? 50 : 25)));
+  });
+
   it('asks again only when half of what is held is done, so claims stay large', () => {
     const busy = (held: number) =>
-      planClaim([slot('a', { meanMs: 10, running: 10, held })], { ...limits, running: 10 }).wants;
+      planClaim([newSlot('a', { meanMs: 10, running: 10, held })], { ...limits, running: 10 }).wants;
     expect(busy(26)).toEqual([]);
-    expect(busy(25)).toEqual([{ handler: 'a', limit: 25 }]);
+    expect(busy(25)).toEqual([{ handler: 'a', limit: 25, circuit: false }]);
   });
 
   it('leaves the others their room when a handler holds much and has become slow', () => {
-    const slow = slot('slow', { running: 10, held: 490, meanMs: 30_000 });
-    expect(planClaim([slow, slot('b')], { ...limits, running: 10 })).toEqual({
-      wants: [{ handler: 'b', limit: 10 }],
+    const slow = newSlot('slow', { running: 10, held: 490, meanMs: 30_000 });
+    expect(planClaim([slow, newSlot('b')], { ...limits, running: 10 })).toEqual({
+      wants: [{ handler: 'b', limit: 10, circuit: false }],
       limit: 90,
     });
   });
 
-  it('asks nothing for an open circuit, and as many trials as it may have for a half-open one', async () => {
-    const breaker = new CircuitBreaker(circuit, () => clock.monotonic());
-    const guarded = slot('a', { breaker, meanMs: 1 });
-    breaker.fail(breaker.begin());
-    expect(planClaim([guarded], limits)).toEqual({ wants: [], limit: 100 });
-    expect(guarded.maybeMore).toBe(false);
-    await clock.advance(1_000);
-    expect(planClaim([guarded], limits)).toEqual({ wants: [{ handler: 'a', limit: 2 }], limit: 100 });
-    guarded.running = 1;
-    expect(planClaim([guarded], limits).wants).toEqual([{ handler: 'a', limit: 1 }]);
+  it('asks nothing for an open or a half-open circuit: trials are claimed apart', () => {
+    for (const state of ['open', 'half-open'] as const) {
+      const guarded = newSlot('a', { breaker: newBreaker(state), meanMs: 1 });
+      expect(planClaim([guarded], limits)).toEqual({ wants: [], limit: 100 });
+      expect(guarded.maybeMore).toBe(false);
+    }
+  });
+
+  it('says which handlers have a circuit: it may have opened meanwhile', () => {
+    const slots = [newSlot('a', { breaker: newBreaker('closed') }), newSlot('b')];
+    expect(planClaim(slots, limits).wants).toEqual([
+      { handler: 'a', limit: 10, circuit: true },
+      { handler: 'b', limit: 10, circuit: false },
+    ]);
+  });
+
+  it('asks nothing ahead for a circuit that has just come back', () => {
+    const breaker = newBreaker('half-open');
+    breaker.adopt({ state: 'closed', epoch: 3, openedAt: null });
+    const wants = [{ handler: 'a', limit: 2, circuit: true }];
+    expect(planClaim([newSlot('a', { breaker, meanMs: 1 })], limits)).toEqual({ wants, limit: 100 });
+  });
+
+  it('asks nothing for a paused handler', () => {
+    const paused = newSlot('a', { paused: true, meanMs: 1 });
+    expect(planClaim([paused], limits)).toEqual({ wants: [], limit: 100 });
+    expect(paused.maybeMore).toBe(false);
+  });
+
+  it.each([
+    ['as many as have a token', { room: 3 }, 3],
+    ['what can run, if that is less', { room: 30 }, 10],
+    ['a token less for each that is held', { room: 8, held: 3, running: 10, meanMs: 10 }, 5],
+    ['nothing when all are held', { room: 3, held: 3 }, undefined],
+    ['nothing when there is none', { room: 0, meanMs: 1 }, undefined],
+  ])('asks by the rate limit %s', (_what, state, limit) => {
+    const wants = limit === undefined ? [] : [{ handler: 'a', limit, circuit: false }];
+    expect(planClaim([newSlot('a', state)], limits).wants).toEqual(wants);
+  });
+
+  it('knows that a handler without a token has no more to do now', () => {
+    const slots = [newSlot('a', { room: 0 }), newSlot('b', { room: 1 })];
+    planClaim(slots, limits);
+    expect(slots.map(({ maybeMore }) => maybeMore)).toEqual([false, true]);
   });
 });
 
 describe('after a claim', () => {
+  const at = { askedAt: 0, answeredAt: 0 };
+
   it('only a handler that got all it wanted may have more, if nothing else bound', () => {
-    const slots = new Map(['a', 'b', 'c'].map((name) => [name, slot(name, { concurrency: 2 })]));
+    const slots = new Map(['a', 'b', 'c'].map((name) => [name, newSlot(name, { concurrency: 2 })]));
     const plan = planClaim(slots.values(), limits);
-    noteRest(slots, plan, [delivery('a', 1), delivery('a', 2), delivery('b', 3)]);
+    const claimed = [
+      newDelivery({ handler: 'a', id: 1 }),
+      newDelivery({ handler: 'a', id: 2 }),
+      newDelivery({ handler: 'b', id: 3 }),
+    ];
+    expect(noteRest(slots, plan, { claimed, ...at })).toBe(false);
     expect([...slots].map(([name, { maybeMore }]) => [name, maybeMore])).toEqual([
       ['a', true],
       ['b', false],
@@ -150,31 +143,137 @@ describe('after a claim', () => {
   });
 
   it('any handler may have more when the limit over all of them bound', () => {
-    const slots = new Map(['a', 'b'].map((name) => [name, slot(name, { concurrency: 2 })]));
+    const slots = new Map(['a', 'b'].map((name) => [name, newSlot(name, { concurrency: 2 })]));
     const plan = planClaim(slots.values(), { ...limits, concurrency: 2 });
-    noteRest(slots, plan, [delivery('a', 1), delivery('a', 2)]);
+    const claimed = [newDelivery({ handler: 'a', id: 1 }), newDelivery({ handler: 'a', id: 2 })];
+    expect(noteRest(slots, plan, { claimed, ...at })).toBe(false);
     expect([...slots.values()].map(({ maybeMore }) => maybeMore)).toEqual([true, true]);
   });
 });
 
-describe('a handler’s queue', () => {
-  it('is in order of priority, then of age, whatever the order of claims', () => {
-    const queue = slot('a');
-    for (const [id, priority] of [
-      [4, 50],
-      [2, 50],
-      [9, 10],
-      [3, 90],
-      [1, 50],
-    ] as const) {
-      queue.enqueue({ delivery: { ...delivery('a', id), priority }, event: new DeliveredEvent(event), node: 1 });
-    }
-    expect(queue.queue.map(({ delivery: { id } }) => id)).toEqual([9, 1, 2, 4, 3]);
+describe('the claim after a large one', () => {
+  const times = { askedAt: 0, answeredAt: 20 };
+  /** Handlers a and b, both quick; each has got `count` of these deliveries from a claim that took 20 ms. */
+  function afterClaim(count: number, limit = 2 * count) {
+    const slots = new Map(['a', 'b'].map((name) => [name, newSlot(name, { meanMs: 0 })]));
+    const wants = ['a', 'b'].map((handler) => ({ handler, limit: count }));
+    const claimed = ['a', 'b'].flatMap((handler, nth) =>
+      Array.from({ length: count }, (_, index) => newDelivery({ handler, priority: 7, id: 2 * index + nth + 1 })),
+    );
+    noteRest(slots, { wants, limit }, { claimed, ...times });
+    const plan = (now: number) => planClaim(slots.values(), { ...limits, now });
+    const marks = (now: number) => plan(now).wants.map(({ after }) => after?.id);
+    return { slots, plan, marks };
+  }
+
+  it('begins behind the last delivery that each handler got', () => {
+    const { plan, marks } = afterClaim(50);
+    expect(plan(20).wants.map(({ after }) => after)).toMatchObject([
+      { priority: 7, id: 99 },
+      { priority: 7, id: 100 },
+    ]);
+    expect(marks(219)).toEqual([99, 100]);
   });
 
-  it('is worth keeping as far as it can begin within a second', () => {
-    expect(slot('a').keepable).toBeGreaterThan(500);
-    expect(slot('a', { meanMs: 20 }).keepable).toBe(500);
-    expect(slot('a', { meanMs: 30_000 }).keepable).toBe(0);
+  it('begins at the beginning when ten times as long as the last look took has gone by', () => {
+    expect(afterClaim(50).marks(220)).toEqual([undefined, undefined]);
+  });
+
+  it('begins at the beginning after a claim of few', () => {
+    expect(afterClaim(49).marks(20)).toEqual([undefined, undefined]);
+  });
+
+  it('begins at the beginning for a handler that got less than it wanted, though nothing else bound', () => {
+    const { slots, plan, marks } = afterClaim(80, 161);
+    const claimed = Array.from({ length: 499 }, (_, index) => newDelivery({ handler: 'a', id: 1_000 + index }));
+    const limited = { wants: plan(20).wants.map((want) => ({ ...want, limit: 499 })), limit: 500 };
+    expect(noteRest(slots, limited, { claimed, askedAt: 20, answeredAt: 21 })).toBe(true);
+    // There may be more behind the mark that its claim began at.
+    expect([...slots.values()].map(({ maybeMore }) => maybeMore)).toEqual([true, true]);
+    expect(marks(21)).toEqual([1_498, undefined]);
+  });
+
+  it('keeps the place of a handler that had to stand back behind others', () => {
+    const { slots, plan, marks } = afterClaim(50);
+    const claimed = Array.from({ length: 500 }, (_, index) => newDelivery({ handler: 'a', id: 1_000 + index }));
+    expect(noteRest(slots, plan(20), { claimed, askedAt: 20, answeredAt: 21 })).toBe(false);
+    expect(marks(21)).toEqual([1_499, 100]);
+  });
+});
+
+describe('a delivery in hand may have a better one waiting in the store', () => {
+  const worse = newClaimed({ priority: 60 });
+  const free = 3;
+
+  it.each([
+    ['when a handler of a better priority has run dry and may have more', { priority: 50 }, true],
+    ['not when that has work in hand', { priority: 50, held: 1 }, false],
+    ['not when that is no better', { priority: 60 }, false],
+    ['not when that could not use every free place', { priority: 50, running: 8 }, false],
+  ])('%s', (_when, state, better) => {
+    const slots = [newSlot('a', { priority: 60 }), newSlot('b', state)];
+    for (const slot of slots) slot.maybeMore = true;
+    expect(mayHaveBetter(slots, worse, free)).toBe(better);
+  });
+
+  it('not when the last claim has left nothing behind', () => {
+    const dry = newSlot('b');
+    dry.maybeMore = false;
+    expect(mayHaveBetter([dry], worse, free)).toBe(false);
+  });
+});
+
+describe('a publish', () => {
+  const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+
+  function slotsOf(...all: HandlerSlot[]): HandlerSlots {
+    const slots = new HandlerSlots();
+    for (const slot of all) slots.add(slot);
+    return slots;
+  }
+
+  /** A slot whose last claim has found nothing more. */
+  function idle(name: string, state: SlotState = {}): HandlerSlot {
+    const slot = newSlot(name, state);
+    slot.maybeMore = false;
+    return slot;
+  }
+
+  it('may claim what idle handlers could begin at once, and nothing for handlers of other nodes', () => {
+    const slots = slotsOf(
+      idle('a', { concurrency: 3, running: 1 }),
+      idle('b', { breaker: newBreaker('closed') }),
+      idle('z'),
+    );
+    expect(planAlong(slots, NAMES, { concurrency: 100, running: 1 })).toEqual([
+      { handler: 'a', limit: 2, circuit: false },
+      { handler: 'b', limit: 10, circuit: true },
+    ]);
+  });
+
+  it('claims nothing for a handler that has work, a limit, an order, or must not run', () => {
+    const ordered = idle('a');
+    ordered.ordered = true;
+    const slots = slotsOf(
+      ordered,
+      idle('b', { held: 1 }),
+      newSlot('c'),
+      idle('d', { room: 5 }),
+      idle('e', { paused: true }),
+      idle('f', { breaker: newBreaker('open') }),
+      idle('g', { breaker: newBreaker('half-open') }),
+    );
+    expect(planAlong(slots, NAMES, { concurrency: 100, running: 0 })).toEqual([]);
+  });
+
+  it('shares the places of the node, and of each handler, with other publishes on their way and with claims', () => {
+    const [a, b] = [idle('a', { concurrency: 6 }), idle('b', { concurrency: 6 })];
+    a.promised = 4;
+    const slots = slotsOf(a, b);
+    expect(planAlong(slots, NAMES, { concurrency: 8, running: 1 })).toEqual([
+      { handler: 'a', limit: 2, circuit: false },
+      { handler: 'b', limit: 1, circuit: false },
+    ]);
+    expect(planClaim(slots, { ...limits, concurrency: 8, running: 1 }).wants.map(({ limit }) => limit)).toEqual([2, 3]);
   });
 });

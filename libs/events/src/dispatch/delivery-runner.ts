@@ -1,34 +1,37 @@
-import { inspect } from 'node:util';
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
+import { ModuleRef } from '@nestjs/core';
 import { Clock } from '../clock/clock.js';
+import { findProvided } from '../discovery/provided-class.js';
 import { EVENTS_OPTIONS } from '../events.module-definition.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
-import { SnoozeError } from '../errors/snooze.error.js';
 import { AttemptContext } from '../invoke/attempt-context.js';
 import { Attempt } from '../invoke/attempt.js';
-import { CircuitMiddleware } from '../invoke/circuit.middleware.js';
+import { callHandler } from '../invoke/call-handler.js';
+import { chainLinks } from '../invoke/chain.js';
 import type { Circuits } from '../invoke/circuits.js';
 import { compose, type Invoker } from '../invoke/compose.js';
 import { Deadlines } from '../invoke/deadlines.js';
-import { callHandler } from '../invoke/call-handler.js';
-import { TimeoutMiddleware } from '../invoke/timeout.middleware.js';
+import { LateRejections } from '../invoke/late-rejections.js';
+import type { RateLimits } from '../invoke/rate-limits.js';
 import { Activity } from '../observability/activity.js';
+import { ErrorReports } from '../observability/error-reports.js';
+import { EventsLogger } from '../observability/events-logger.js';
 import { AmbientTransaction } from '../publish/ambient-transaction.js';
 import { EVENT_STORE, type EventStore } from '../store/event-store.js';
-import type { SettlementOutcome } from '../store/records.js';
-import { describeFailure } from './failure-record.js';
+import { leaseOf } from '../store/lease-of.js';
+import type { Lease, Settlement } from '../store/records.js';
 import type { Claimed, HandlerSlot } from './handler-slot.js';
-import { decideOutcome, type Outcome, type OutcomeRules } from './outcome.js';
-
-/** How long a delivery waits when its payload could not be read. */
-const PAYLOAD_RETRY_MS = 1_000;
+import { judgeAttempt, toSettlement } from './judge-attempt.js';
+import { OutcomeReport } from './outcome-report.js';
 
 /** Runs one claimed delivery through the invoker chain and says what it came to. */
 @Injectable()
 export class DeliveryRunner {
-  private readonly logger = new Logger(DeliveryRunner.name);
+  private readonly logger = new EventsLogger(DeliveryRunner.name);
   private readonly attempts = new Map<number, Attempt>();
   private readonly deadlines: Deadlines;
+  private readonly outcomes: OutcomeReport;
+  private readonly lateRejections: LateRejections;
   private invoke!: Invoker;
 
   constructor(
@@ -37,13 +40,32 @@ export class DeliveryRunner {
     private readonly clock: Clock,
     private readonly activity: Activity,
     private readonly ambient: AmbientTransaction,
+    private readonly reports: ErrorReports,
+    private readonly modules: ModuleRef,
   ) {
     this.deadlines = new Deadlines(clock);
+    this.outcomes = new OutcomeReport(clock, this.logger, activity, reports);
+    this.lateRejections = new LateRejections((attempt, reason) => this.outcomes.rejectedLate(attempt, reason));
   }
 
-  prepare(circuits: Circuits): void {
-    const timeout = new TimeoutMiddleware(this.deadlines, (attempt, ended) => this.onLeak(attempt, ended));
-    this.invoke = compose([new CircuitMiddleware(circuits), timeout], (attempt) => callHandler(attempt as Attempt));
+  /** @throws InvalidOptionError when a middleware or the error reporter is not provided. */
+  prepare(circuits: Circuits, limits: RateLimits): void {
+    const { store, clock, logger, activity, deadlines, outcomes } = this;
+    this.reports.prepare();
+    const links = chainLinks({
+      clock,
+      logger,
+      activity,
+      circuits,
+      limits,
+      deadlines,
+      keys: store,
+      middleware: this.options.middleware.map((type) => findProvided(this.modules, 'middleware', type, 'invoke')),
+      readPayload: (seq) => store.payload(seq),
+      onLeak: (attempt, ended) => outcomes.leaked(attempt, ended),
+    });
+    this.invoke = compose(links, (attempt) => this.lateRejections.run(attempt, () => callHandler(attempt)));
+    this.lateRejections.start();
   }
 
   /** Attempts under way. */
@@ -51,150 +73,53 @@ export class DeliveryRunner {
     return this.attempts.values();
   }
 
+  get leases(): Lease[] {
+    return Array.from(this.running, ({ delivery }) => delivery);
+  }
+
   find(deliveryId: number): Attempt | undefined {
     return this.attempts.get(deliveryId);
   }
 
+  /** Resolves when the error reporter has been told everything, or after `timeoutMs`. */
+  async reported(timeoutMs: number): Promise<void> {
+    await this.reports.idle(timeoutMs);
+  }
+
   close(): void {
     this.deadlines.close();
+    this.lateRejections.stop();
   }
 
   /** Never rejects. Undefined = nothing is left to write. */
-  async run(slot: HandlerSlot, { delivery, event, node }: Claimed): Promise<SettlementOutcome | undefined> {
-    const { definition, activity } = slot;
-    const { maxAttempts } = definition.options.retry;
-    if (delivery.attempts + delivery.crashes >= maxAttempts) {
-      // Its last attempt died with a node: the failure is recorded already.
-      activity.dead++;
-      this.logger.error(
-        `delivery ${delivery.id} of ${definition.name} is dead: ${delivery.attempts} attempts failed, ${delivery.crashes} died with their node`,
-      );
-      return { outcome: 'dead', reason: 'exhausted', failure: null };
+  async run(slot: HandlerSlot, { delivery, event, node, circuitEpoch }: Claimed): Promise<Settlement | undefined> {
+    const { definition } = slot;
+    const { clock, store, ambient, outcomes } = this;
+    const attempt = new Attempt(event, definition, delivery, circuitEpoch);
+    if (delivery.attempts + delivery.crashes >= definition.options.retry.maxAttempts) {
+      outcomes.diedWithNode(attempt);
+      return { ...leaseOf(delivery), outcome: 'dead', reason: 'exhausted', failure: null };
     }
-    const attempt = new Attempt(event, definition, delivery);
-    const { store, ambient, clock } = this;
-    attempt.context = new AttemptContext(attempt, { store, ambient, clock, node });
+    attempt.context = new AttemptContext(attempt, {
+      transactions: store,
+      ambient,
+      clock,
+      settleIn: (manager, settlement) => store.settleIn(manager, node, settlement, clock.now()),
+    });
     const startedAt = clock.monotonic();
     this.attempts.set(delivery.id, attempt);
-    activity.inFlight++;
     let error: { thrown: unknown } | undefined;
     try {
-      if (delivery.event.payload === null) await unlessAborted(attempt, this.loadPayload(attempt, delivery.event.seq));
       await this.invoke(attempt);
     } catch (thrown) {
       error = { thrown };
     }
-    activity.inFlight--;
     this.attempts.delete(delivery.id);
 
     const durationMs = Math.max(0, Math.round(clock.monotonic() - startedAt));
-    const outcome = this.decide(slot, attempt, error, durationMs);
-    try {
-      this.report(slot, attempt, outcome, error?.thrown);
-    } catch {
-      // A logger that throws, or an error that cannot even be printed, changes nothing.
-    }
-    return toSettlement(outcome);
-  }
-
-  private decide(slot: HandlerSlot, run: Attempt, error: { thrown: unknown } | undefined, durationMs: number): Outcome {
-    const { aborted, committed, attempt } = run;
-    const now = this.clock.now();
-    const rules: OutcomeRules = {
-      now,
-      retry: (thrown, attemptsSpent) => slot.retry.decide(thrown, attemptsSpent),
-      describe: (thrown) => describeFailure(thrown, { at: now, attempt, durationMs, node: this.options.nodeId }),
-    };
-    try {
-      return decideOutcome({ error, aborted, committed, attempt, durationMs }, rules);
-    } catch (fault) {
-      // An error with a getter that throws, or a proxy: it is a failure like any other.
-      const thrown = new Error('the error of this attempt cannot be read', { cause: fault });
-      return decideOutcome({ error: { thrown }, aborted, committed, attempt, durationMs }, rules);
-    }
-  }
-
-  private async loadPayload(attempt: Attempt, seq: number): Promise<void> {
-    const payload = await this.store.payload(seq).catch((error: unknown) => {
-      // The database's failure, not the handler's: no attempt is spent.
-      this.logger.warn(`could not read the payload of event ${attempt.event.id}: ${String(error)}`);
-      throw new SnoozeError(PAYLOAD_RETRY_MS);
-    });
-    if (payload === null) throw new Error(`the payload of event ${attempt.event.id} is gone from the inbox`);
-    attempt.event.supply(payload);
-  }
-
-  /** Counts and logs; a final failure with its stack, a retry as a warning. Never the payload. */
-  private report({ activity }: HandlerSlot, attempt: Attempt, outcome: Outcome, thrown: unknown): void {
-    const { event, handler, delivery } = attempt;
-    const what = `${handler.name}, event ${event.type} ${event.id}, delivery ${delivery.id}, attempt ${attempt.attempt}`;
-    switch (outcome.outcome) {
-      case 'completed':
-      case 'written':
-        activity.record(false);
-        if (thrown !== undefined)
-          this.logger.error(`${what}: error after its transaction had committed`, stackOf(thrown));
-        break;
-      case 'retry':
-        activity.record(true);
-        activity.retried++;
-        this.logger.warn(
-          `${what}: ${outcome.failure.name}: ${outcome.failure.message}; again in ${outcome.availableAt - this.clock.now()} ms`,
-        );
-        break;
-      case 'dead':
-        activity.record(true);
-        activity.dead++;
-        this.logger.error(`${what}: dead letter (${outcome.reason})`, stackOf(thrown));
-        break;
-      case 'snoozed':
-        activity.snoozed++;
-        break;
-      case 'lost':
-        this.logger.warn(`${what}: its lease was lost, the outcome belongs to another node`);
-        break;
-      default:
-    }
-  }
-
-  private onLeak(attempt: Attempt, ended: Promise<void>): void {
-    const activity = this.activity.of(attempt.handler.name);
-    activity.leaked++;
-    const what = `${attempt.handler.name}, delivery ${attempt.delivery.id}`;
-    this.logger.warn(
-      `${what}: goes on although its signal was aborted (${attempt.aborted?.message}); it no longer counts`,
-    );
-    const end = () => activity.leaked--;
-    ended.then(end, end);
-  }
-}
-
-/** What there is to write, if anything. */
-function toSettlement(outcome: Outcome): SettlementOutcome | undefined {
-  switch (outcome.outcome) {
-    case 'written':
-    case 'gone':
-      return undefined;
-    case 'lost':
-      // If the lease holds after all, nobody else will ever give it back; if not, the fence refuses this.
-      return { outcome: 'released' };
-    default:
-      return outcome;
-  }
-}
-
-/** Waits for `work`, but no longer than the attempt may go on. */
-async function unlessAborted(attempt: Attempt, work: Promise<void>): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    work.then(resolve, reject);
-    attempt.onAbort(reject);
-  });
-}
-
-function stackOf(error: unknown): string {
-  try {
-    return error instanceof Error && error.stack ? error.stack : inspect(error, { depth: 2 });
-  } catch {
-    return 'an error that cannot be read';
+    const { nodeId } = this.options;
+    const outcome = judgeAttempt(attempt, error, { retry: slot.retry, now: clock.now(), durationMs, node: nodeId });
+    outcomes.ended(attempt, outcome, error);
+    return toSettlement(attempt, outcome, clock.now());
   }
 }

@@ -1,23 +1,36 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { Clock } from '../clock/clock.js';
 import type { HandlerDefinition } from '../discovery/handler-definition.js';
 import { AttemptAbortedError, type AbortCause } from '../errors/attempt-aborted.error.js';
 import { EVENTS_OPTIONS } from '../events.module-definition.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
 import { Circuits } from '../invoke/circuits.js';
-import { DeliveredEvent } from '../envelope/delivered-event.js';
+import { RateLimits } from '../invoke/rate-limits.js';
 import { Activity } from '../observability/activity.js';
-import { RetryPolicy } from '../policies/retry.policy.js';
+import { EventsLogger } from '../observability/events-logger.js';
+import type { CircuitState } from '../policies/circuit-breaker.policy.js';
 import { EVENT_STORE, type EventStore } from '../store/event-store.js';
+import type { AppendResult } from '../store/inbox.store.js';
+import type { HandlerState } from '../store/handler.store.js';
+import { leaseOf } from '../store/lease-of.js';
 import type { ClaimedDelivery, Lease, Settlement } from '../store/records.js';
-import { mayHaveBetter, noteRest, planClaim } from './claim-planner.js';
+import { mayHaveBetter } from './claim-planner.js';
+import { Claimer } from './claimer.js';
 import { DeliveryRunner } from './delivery-runner.js';
-import { comesBefore, HandlerSlot, type Claimed } from './handler-slot.js';
+import type { Claimed, HandlerSlot } from './handler-slot.js';
+import { HandlerSlots } from './handler-slots.js';
+import { keepsLaneWaiting } from './lane-runs.js';
+import { Load } from './load.js';
+import { type PublishCommit, PublishClaims } from './publish-claims.js';
 import { Settler } from './settler.js';
 import { Stager } from './stager.js';
+import { StrayLeases } from './stray-leases.js';
+import { WorkSignal } from './work-signal.js';
 
 /** While this many batches of outcomes wait to be written, nothing is claimed: memory stays bounded. */
 const MOST_UNSETTLED_BATCHES = 4;
+/** How long a shutdown waits for the application's error reporter. */
+const REPORTS_MS = 2_000;
 
 /**
  * Claims deliveries and runs them. A turn stages what has fallen due, claims what there is room for and starts it; what
@@ -25,20 +38,21 @@ const MOST_UNSETTLED_BATCHES = 4;
  */
 @Injectable()
 export class EventExecutor {
-  private readonly logger = new Logger(EventExecutor.name);
-  private readonly slots = new Map<string, HandlerSlot>();
+  private readonly logger = new EventsLogger(EventExecutor.name);
+  private readonly slots = new HandlerSlots();
   private readonly settler: Settler;
   private readonly stager: Stager;
+  private readonly claimer: Claimer;
+  private readonly publishClaims: PublishClaims;
   private circuits!: Circuits;
-  private running = 0;
-  private suspects = 0;
+  private readonly load: Load;
   /** In whose name leases are taken; 0 = in nobody's: the node is not, or may not be, registered. */
   private node = 0;
-  private held = false;
+  /** Until the node starts, and while it rests. */
+  private held = true;
   private waitsForSettler = false;
   private wake: () => void = () => undefined;
   private evicted: () => void = () => undefined;
-  private endWaiters: (() => void)[] = [];
 
   constructor(
     @Inject(EVENTS_OPTIONS) private readonly options: ResolvedEventsOptions,
@@ -46,29 +60,38 @@ export class EventExecutor {
     private readonly clock: Clock,
     private readonly activity: Activity,
     private readonly runner: DeliveryRunner,
+    private readonly signal: WorkSignal,
   ) {
-    const { batchSize, pollIntervalMs } = options;
-    const onSettled = (settlement: Settlement, written: boolean) => this.onSettled(settlement, written);
-    this.settler = new Settler({ store, clock, logger: this.logger, batchSize, onSettled });
+    const { batchSize, pollIntervalMs, nodeId } = options;
+    const onSettled = this.onSettled.bind(this);
+    this.settler = new Settler({ store, clock, logger: this.logger, batchSize, nodeId, onSettled });
     this.stager = new Stager({ store, clock, batchSize, pollIntervalMs });
+    this.load = new Load(clock);
+    this.claimer = new Claimer(store, clock, options, this.slots, new StrayLeases(store, clock, this.logger));
+    this.publishClaims = new PublishClaims(this.claimer, this.load, (claimed, node) => this.accept(claimed, node));
   }
 
   /** The handlers of this node, once they are known. `wake` starts a turn; `evicted` says that the node's row is gone. */
   prepare(handlers: readonly HandlerDefinition[], wake: () => void, evicted: () => void): void {
     this.wake = wake;
     this.evicted = evicted;
-    this.circuits = new Circuits(handlers, this.clock, (handler, from, to) => {
-      this.logger.warn(`circuit of ${handler}: ${from} -> ${to}`);
-      if (to === 'open') this.activity.of(handler).circuitOpened++;
+    const { store, clock, logger } = this;
+    const onChange = (handler: string, to: CircuitState, here: boolean) => this.onCircuit(handler, to, here);
+    this.circuits = new Circuits(handlers, { store, clock, logger, onChange });
+    const limits = new RateLimits(store, clock);
+    this.runner.prepare(this.circuits, limits);
+    this.slots.fill(handlers, { circuits: this.circuits, limits, activity: this.activity, logger });
+  }
+
+  /** What the cluster knows of its handlers: who is paused, whose circuit is open. */
+  learn(states: readonly HandlerState[]): void {
+    for (const { name, paused } of this.slots.pause(states)) {
+      this.logger.warn(`handler ${name} is ${paused ? 'paused' : 'resumed'} on all nodes`);
+      this.pump();
       this.wake();
-    });
-    this.runner.prepare(this.circuits);
-    for (const handler of handlers) {
-      const { name, options } = handler;
-      const report = (fault: unknown) => this.logger.error(`retryIf or backoff of ${name} threw: ${String(fault)}`);
-      const retry = new RetryPolicy(options.retry, Math.random, report);
-      this.slots.set(name, new HandlerSlot(handler, retry, this.circuits.get(name), this.activity.of(name)));
     }
+    this.slots.order(states);
+    this.circuits.adopt(states);
   }
 
   /** Leases are taken in this node's name from now on. */
@@ -86,8 +109,9 @@ export class EventExecutor {
     this.held = false;
   }
 
-  circuitState(handler: string): 'closed' | 'open' | 'half-open' {
-    return this.circuits?.get(handler)?.state ?? 'closed';
+  stateOf(handler: string): { readonly circuit: CircuitState; readonly paused: boolean } {
+    const circuit = this.circuits?.get(handler)?.state ?? 'closed';
+    return { circuit, paused: this.slots.get(handler)?.paused ?? false };
   }
 
   /** One turn; true when there is likely more to do at once. */
@@ -96,30 +120,30 @@ export class EventExecutor {
     const { node } = this;
     this.waitsForSettler = this.tooMuchUnsettled;
     if (this.held || node === 0 || this.waitsForSettler) return false;
-    const { concurrency, batchSize } = this.options;
-    const plan = planClaim(this.slots.values(), { concurrency, batchSize, running: this.running });
-    if (plan.wants.length === 0 || plan.limit === 0) return false;
-
-    const claimed = await this.store.claim({ node, ...plan, suspect: this.suspects === 0 });
-    if (claimed === null) {
-      // Unless somebody else has found it out meanwhile, and the node has come back under a new id.
-      if (node === this.node) this.evicted();
-      return false;
-    }
-    noteRest(this.slots, plan, claimed);
-    this.accept(claimed, node);
-    return staged || claimed.length === batchSize;
+    const strays = await this.claimer.strays(node, () => [...this.runner.leases, ...this.settler.leases]);
+    for (const lease of strays) this.settler.push(node, { ...lease, outcome: 'released' });
+    await this.circuits.carryOutDue();
+    for (const slot of this.claimer.trialSlots(this.load))
+      this.accept(await this.claimer.trials(slot, node, this.load), node);
+    if (this.held || node !== this.node) return false;
+    const claimed = this.accept(await this.claimer.batch(node, this.load), node);
+    return claimed === this.options.batchSize || (staged && claimed > 0) || this.claimer.passedOver;
   }
 
-  /** How long an idle loop may sleep: until the next delivery falls due or an open circuit lets a trial through. */
+  /**
+   * Makes a commit that brings these handlers work; if they could begin it at once, the commit claims it, too. Not with
+   * the cooperative scheduler, where claims have their turn.
+   */
+  claimWith(handlers: Iterable<string>, commit: PublishCommit): Promise<AppendResult> {
+    const { node, options } = this;
+    const mayClaim = !this.held && node !== 0 && options.scheduler !== 'cooperative' && !this.tooMuchUnsettled;
+    return mayClaim ? this.publishClaims.make(node, handlers, commit) : commit();
+  }
+
+  /** How long an idle loop may sleep: until a delivery falls due, an open circuit may try, or a limit has a token again. */
   idleMs(): number {
-    const { pollIntervalMs } = this.options;
-    let ms = Math.round(pollIntervalMs * (1 + Math.random() * 0.2));
-    ms = Math.min(ms, this.stager.dueInMs);
-    for (const { breaker } of this.slots.values()) {
-      if (breaker?.state === 'open') ms = Math.min(ms, breaker.retryInMs());
-    }
-    return Math.max(1, ms);
+    const pollMs = Math.round(this.options.pollIntervalMs * (1 + Math.random() * 0.2));
+    return Math.max(1, Math.min(pollMs, this.stager.dueInMs, this.slots.waitsMs));
   }
 
   /** A delivery falls due at this moment: the loop must not sleep past it. */
@@ -127,11 +151,15 @@ export class EventExecutor {
     this.stager.expect(dueAt);
   }
 
-  /** Leases of what runs, or waits here to run, for the lease check. A committed attempt has given its lease up itself. */
+  /** These priorities have come to these handlers: what goes first is not to be passed over. */
+  admit(newcomers: ReadonlyMap<string, number>): void {
+    for (const [handler, priority] of newcomers) this.slots.get(handler)?.mark.admit(priority);
+  }
+
+  /** Leases of what runs, or waits here to run, for the lease check. */
   get leases(): Lease[] {
-    const running = [...this.runner.running].filter(({ committed }) => !committed);
-    const waiting = [...this.slots.values()].flatMap(({ queue }) => queue);
-    return [...running, ...waiting].map(({ delivery }) => delivery);
+    const running = [...this.runner.running].filter(({ needsLease }) => needsLease);
+    return [...running, ...this.slots.waiting].map(({ delivery }) => delivery);
   }
 
   /** Aborts the run of a delivery, or drops it before it begins, if it is here; with `claims`, only if under that lease. */
@@ -139,11 +167,11 @@ export class EventExecutor {
     const isMeant = ({ delivery }: { delivery: Lease }) =>
       delivery.id === deliveryId && (claims === undefined || delivery.claims === claims);
     const attempt = this.runner.find(deliveryId);
-    if (attempt && isMeant(attempt)) attempt.abort(new AttemptAbortedError(attempt.handler.name, cause));
-    for (const { queue } of this.slots.values()) {
-      const at = queue.findIndex(isMeant);
-      if (at >= 0) for (const { delivery } of queue.splice(at, 1)) this.forget(delivery);
-    }
+    // A transaction that has committed since the lease was looked for has given it up itself.
+    const isOver = cause === 'lease-lost' && !attempt?.needsLease;
+    if (attempt && isMeant(attempt) && !isOver) attempt.abort(new AttemptAbortedError(attempt.handler.name, cause));
+    for (const { delivery } of this.slots.drop(isMeant)) this.forget(delivery);
+    this.wake();
   }
 
   /**
@@ -160,12 +188,16 @@ export class EventExecutor {
   /** No more claims; gives back what has not begun; aborts what still runs after `timeoutMs`; then all is settled. */
   async drain(timeoutMs: number): Promise<void> {
     this.hold();
-    if (!(await this.ended(timeoutMs))) {
-      this.logger.warn(`${this.running} handlers still run after ${timeoutMs} ms: they are aborted and given back`);
+    if (!(await this.load.ended(timeoutMs))) {
+      this.logger.warn(
+        `${this.load.running} handlers still run after ${timeoutMs} ms: they are aborted and given back`,
+      );
       this.abortAll('shutdown');
-      await this.ended();
+      await this.load.ended();
     }
+    await this.publishClaims.idle();
     await this.settler.idle();
+    await this.runner.reported(REPORTS_MS);
     this.runner.close();
   }
 
@@ -175,64 +207,67 @@ export class EventExecutor {
     this.runner.close();
   }
 
-  private accept(claimed: readonly ClaimedDelivery[], node: number): void {
-    const events = new Map<number, DeliveredEvent>();
-    for (const delivery of claimed) {
-      if (delivery.crashes > 0) this.suspects++;
-      const slot = this.slots.get(delivery.handler);
-      if (!slot) throw new Error(`claimed a delivery of ${delivery.handler}, which is not on this node`);
-      let event = events.get(delivery.event.seq);
-      if (!event) events.set(delivery.event.seq, (event = new DeliveredEvent(delivery.event)));
-      slot.enqueue({ delivery, event, node });
+  private onCircuit(handler: string, to: CircuitState, here: boolean): void {
+    if (here && to === 'open') this.activity.of(handler).circuitOpened++;
+    if (here) this.signal.handlersChanged();
+    const slot = this.slots.get(handler);
+    if (slot) slot.noTrialsBefore = 0;
+    this.pump();
+    this.wake();
+  }
+
+  /** Takes over what was claimed, and starts what may start. Answers how much it was. */
+  private accept(claimed: readonly Claimed[] | null, node: number): number {
+    if (claimed === null) {
+      // Unless somebody else has found it out meanwhile, and the node has come back under a new id.
+      if (node === this.node) this.evicted();
+      return 0;
+    }
+    for (const one of claimed) {
+      if (one.delivery.crashes > 0) this.load.suspects++;
+      const slot = this.slots.get(one.delivery.handler);
+      if (!slot) throw new Error(`claimed a delivery of ${one.delivery.handler}, which is not on this node`);
+      slot.enqueue(one);
     }
     // Held, or forsaken, while the claim was under way.
     if (this.held || node !== this.node) this.release();
     this.pump();
+    return claimed.length;
   }
 
   /** Starts what may start, best first over all handlers. */
   private pump(): void {
-    while (this.running < this.options.concurrency) {
-      const slot = this.best();
+    while (this.load.running < this.options.concurrency) {
+      const slot = this.slots.best((stale) => this.giveBack(stale.takeBack(0)));
       if (!slot) return;
-      if (mayHaveBetter(this.slots.values(), slot.queue[0], this.options.concurrency - this.running)) {
+      if (mayHaveBetter(this.slots, slot.queue[0], this.options.concurrency - this.load.running)) {
         this.wake();
         return;
       }
       const claimed = slot.queue.shift() as Claimed;
-      this.running++;
+      this.load.begin();
       slot.running++;
       void this.run(slot, claimed);
     }
   }
 
-  private best(): HandlerSlot | undefined {
-    let best: HandlerSlot | undefined;
-    for (const slot of this.slots.values()) {
-      const first = slot.queue[0];
-      if (!first) continue;
-      if (slot.breaker?.state === 'open') this.releaseQueue(slot);
-      else if (slot.running < slot.concurrency && (!best || comesBefore(first, best.queue[0]))) best = slot;
-    }
-    return best;
-  }
-
   private async run(slot: HandlerSlot, claimed: Claimed): Promise<void> {
     const { delivery, node } = claimed;
     const startedAt = this.clock.monotonic();
-    const outcome = await this.runner.run(slot, claimed);
-    slot.measure(this.clock.monotonic() - startedAt);
-    this.running--;
+    const settlement = await this.runner.run(slot, claimed);
+    // What was put back or found done says nothing about how long the handler takes.
+    const hasRun = settlement?.outcome !== 'snoozed' && settlement?.outcome !== 'duplicate';
+    if (hasRun) slot.measure(this.clock.monotonic() - startedAt);
+    this.load.end();
     slot.running--;
     this.forget(delivery);
-    if (outcome) {
-      const { id, claims, handler, event } = delivery;
-      this.settler.push(node, { id, claims, handler, seq: event.seq, ...outcome });
-    }
-    this.releaseQueue(slot, slot.keepable);
+    if (settlement) this.settler.push(node, settlement);
+    else if (delivery.lane !== null) this.wake();
+    if (!keepsLaneWaiting(settlement)) slot.advance(delivery);
+    else if (delivery.lane !== null) this.giveBack(slot.lanes.breakOff(delivery.lane));
+    this.giveBack(slot.takeBack(slot.keepable));
     this.pump();
     if (slot.maybeMore && slot.queue.length <= slot.prefetch(this.options.batchSize) / 2) this.wake();
-    if (this.running === 0) for (const resolve of this.endWaiters.splice(0)) resolve();
   }
 
   private abortAll(cause: AbortCause): void {
@@ -240,13 +275,12 @@ export class EventExecutor {
   }
 
   private release(): void {
-    for (const slot of this.slots.values()) this.releaseQueue(slot);
+    this.giveBack([...this.slots].flatMap((slot) => slot.takeBack(0)));
   }
 
-  private releaseQueue(slot: HandlerSlot, keep = 0): void {
-    for (const { delivery, node } of slot.queue.splice(keep)) {
-      const { id, claims, handler, event } = delivery;
-      this.settler.push(node, { id, claims, handler, seq: event.seq, outcome: 'released' });
+  private giveBack(claimed: readonly Claimed[]): void {
+    for (const { delivery, node } of claimed) {
+      this.settler.push(node, { ...leaseOf(delivery), outcome: 'released', rateSlot: delivery.rateSlot });
       this.forget(delivery);
     }
   }
@@ -254,7 +288,7 @@ export class EventExecutor {
   /** The delivery is off this node. After a suspect the next one may be claimed, which no claim before it could say. */
   private forget(delivery: ClaimedDelivery): void {
     if (delivery.crashes === 0) return;
-    this.suspects--;
+    this.load.suspects--;
     this.wake();
   }
 
@@ -267,21 +301,16 @@ export class EventExecutor {
       this.waitsForSettler = false;
       this.wake();
     }
+    const slot = this.slots.get(settlement.handler);
+    const isTrial = slot?.onTrial ?? false;
+    if (slot && isTrial) slot.noTrialsBefore = 0;
+    // A trial's place is free, or a lane.
+    if (isTrial || (settlement.lane && !slot?.lanes.has(settlement.lane))) this.wake();
     if (!written) this.activity.of(settlement.handler).lost++;
+    // Its notice waits to be fanned out.
+    else if (settlement.outcome === 'dead') this.signal.raise({ raw: true });
     else if (settlement.outcome === 'retry' || settlement.outcome === 'snoozed') {
       if (this.stager.expect(settlement.availableAt)) this.wake();
     }
-  }
-
-  /** Waits until nothing runs; false when `timeoutMs` passed first. */
-  private async ended(timeoutMs = Infinity): Promise<boolean> {
-    if (this.running === 0) return true;
-    return new Promise((resolve) => {
-      const timer = Number.isFinite(timeoutMs) ? this.clock.setTimeout(() => resolve(false), timeoutMs) : undefined;
-      this.endWaiters.push(() => {
-        if (timer !== undefined) this.clock.clearTimeout(timer);
-        resolve(true);
-      });
-    });
   }
 }

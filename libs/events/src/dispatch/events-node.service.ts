@@ -1,11 +1,12 @@
 import { hostname } from 'node:os';
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { Clock, type TimerHandle } from '../clock/clock.js';
 import { ClusterRegistry } from '../discovery/cluster-registry.js';
 import { HandlerRegistry } from '../discovery/handler.registry.js';
 import { EVENTS_OPTIONS } from '../events.module-definition.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
 import { Maintenance } from '../maintenance/maintenance.js';
+import { EventsLogger } from '../observability/events-logger.js';
 import { EVENT_STORE, type EventStore } from '../store/event-store.js';
 import { EventExecutor } from './event-executor.js';
 import { adjustClock, Heartbeat } from './heartbeat.js';
@@ -18,7 +19,7 @@ export type NodeStatus = 'notStarted' | 'running' | 'paused' | 'draining' | 'sto
 /** This process as a member of the cluster: enters, beats, works, pauses, and leaves with nothing left behind. */
 @Injectable()
 export class EventsNode {
-  private readonly logger = new Logger(EventsNode.name);
+  private readonly logger = new EventsLogger(EventsNode.name);
   private readonly heartbeat: Heartbeat;
   private node = 0;
   private current: NodeStatus = 'notStarted';
@@ -93,7 +94,8 @@ export class EventsNode {
     await this.maintenance.start(this.node, () => this.heartbeat.steadySince);
     if (this.leaving) return;
     this.signal.listen((work) => this.loops.notice(work));
-    this.store.listen(() => this.loops.notice({ raw: true }));
+    this.store.listen((topic) => this.loops.notice(topic === 'work' ? { raw: true } : { handlers: true }));
+    this.executor.unhold();
     this.loops.start();
   }
 
@@ -178,11 +180,14 @@ export class EventsNode {
       name,
       patterns,
       priority: options.priority,
-      ordered: false,
-      onDeadLetter: 'block' as const,
+      ordered: options.ordering !== false,
+      onDeadLetter: options.ordering ? options.ordering.onDeadLetter : ('block' as const),
+      aliases: options.aliases,
     }));
     await this.store.registerHandlers(node, registrations, now);
     await this.registry.refresh();
+    // Before the first claim: a circuit that was open when the cluster stopped is open now.
+    this.executor.learn(await this.store.handlerStates());
     // Only now: had a step failed, the next try would need a node whose row is gone to be told so again.
     this.node = node;
     this.executor.enroll(node);

@@ -1,5 +1,6 @@
 import type { Logger } from '@nestjs/common';
 import type { Clock, TimerHandle } from '../clock/clock.js';
+import { stackOf } from '../errors/stack-of.js';
 import type { EventStore } from '../store/event-store.js';
 import type { Lease } from '../store/records.js';
 
@@ -105,8 +106,7 @@ export class Heartbeat {
       this.failures = 0;
     } catch (error) {
       this.failures++;
-      if (this.failures === 1)
-        logger.error(`heartbeat failed (lease ${leaseMs} ms)`, error instanceof Error ? error.stack : String(error));
+      if (this.failures === 1) logger.error(`heartbeat failed (lease ${leaseMs} ms)`, stackOf(error));
       if (clock.monotonic() - this.confirmedAt >= this.patienceMs && !this.unconfirmed) {
         this.unconfirmed = true;
         onUnconfirmed();
@@ -119,7 +119,8 @@ export class Heartbeat {
   private confirm(sentAt: number): void {
     if (this.failures > 0 || sentAt - this.confirmedAt > this.longestGapMs) this.unbrokenSince = sentAt;
     this.confirmedAt = sentAt;
-    if (!this.unconfirmed) return;
+    // An answer that took so long tells of a time when others had not taken the leases yet, not of now.
+    if (!this.unconfirmed || this.options.clock.monotonic() - sentAt >= this.patienceMs) return;
     this.unconfirmed = false;
     this.options.onConfirmed();
   }

@@ -1,5 +1,6 @@
 import type { Logger } from '@nestjs/common';
 import type { Clock, TimerHandle } from '../clock/clock.js';
+import { stackOf } from '../errors/stack-of.js';
 
 export interface LoopOptions {
   readonly name: string;
@@ -86,8 +87,7 @@ export class Loop {
       return full;
     } catch (error) {
       this.failures++;
-      if (this.failures === 1)
-        logger.error(`${name} failed and will try again`, error instanceof Error ? error.stack : String(error));
+      if (this.failures === 1) logger.error(`${name} failed and will try again`, stackOf(error));
       return false;
     } finally {
       this.lastTurnAt = clock.monotonic();

@@ -1,5 +1,6 @@
 import type { Logger } from '@nestjs/common';
 import { describe, expect, it, vi } from 'vitest';
+import { OutcomeRefusedError } from '../errors/outcome-refused.error.js';
 import type { EventStore } from '../store/event-store.js';
 import type { Settlement } from '../store/records.js';
 import { ManualClock } from '../testing/manual-clock.js';
@@ -28,6 +29,7 @@ function setUp(batchSize = 10) {
     clock,
     logger: logger as unknown as Logger,
     batchSize,
+    nodeId: 'here',
     onSettled: ({ id }, written) => settled.push([id, written]),
   });
   const push = (ids: number[], node = 1) => {
@@ -131,6 +133,77 @@ describe('while the database is away', () => {
     push([2]);
     await clock.advance(60_000);
     expect(writes).toHaveLength(1);
+    expect(clock.nextTimerInMs).toBeUndefined();
+  });
+});
+
+describe('an outcome that the database refuses for its data', () => {
+  /** Refuses batches with one of these ids; with `buried` even their dead letters. */
+  function setUpRefusing(refused: number[], buried = false) {
+    const clock = new ManualClock();
+    const tried: number[][] = [];
+    const settled: [number, Settlement['outcome'], boolean][] = [];
+    const last: Settlement[] = [];
+    const logger = { log: vi.fn(), error: vi.fn() };
+    const settle = async (_node: number, settlements: readonly Settlement[]) => {
+      tried.push(settlements.map(({ id }) => id));
+      const refuses = ({ id, outcome }: Settlement) => refused.includes(id) && (buried || outcome !== 'dead');
+      if (settlements.some(refuses)) throw new OutcomeRefusedError({ cause: new Error('out of range') });
+      last.push(...settlements);
+      return settlements.map(() => true);
+    };
+    const settler = new Settler({
+      store: { settle } as Partial<EventStore> as EventStore,
+      clock,
+      logger: logger as unknown as Logger,
+      batchSize: 8,
+      nodeId: 'here',
+      onSettled: ({ id, outcome }, written) => settled.push([id, outcome, written]),
+    });
+    for (const id of range(1, 8)) {
+      settler.push(1, { id, claims: 2, seq: id, handler: 'h', outcome: 'completed', attempts: 3, durationMs: 1 });
+    }
+    return { clock, tried, settled, last, logger, settler };
+  }
+
+  it('is found by halves, and its delivery becomes a dead letter that says so; its neighbours do not notice', async () => {
+    const { clock, tried, settled, last, logger, settler } = setUpRefusing([3]);
+    await clock.advance(0);
+    await settler.idle();
+    expect(tried).toEqual([range(1, 8), range(1, 4), [1, 2], [3, 4], [3], [3], [4], range(5, 8)]);
+    expect(settled).toEqual(range(1, 8).map((id) => [id, id === 3 ? 'dead' : 'completed', true]));
+    expect(last.find(({ id }) => id === 3)).toEqual({
+      id: 3,
+      claims: 2,
+      seq: 3,
+      handler: 'h',
+      outcome: 'dead',
+      reason: 'rejected',
+      failure: {
+        at: clock.now(),
+        attempt: 3,
+        name: 'OutcomeRefusedError',
+        message: "the database refused the outcome 'completed' of this attempt",
+        node: 'here',
+      },
+    });
+    expect(logger.error).toHaveBeenCalledTimes(1);
+    expect(logger.error.mock.calls[0]).toEqual([
+      "h, delivery 3: the database refuses its outcome 'completed': it becomes a dead letter",
+      expect.stringContaining('out of range'),
+    ]);
+  });
+
+  it('is given up when not even its dead letter is taken', async () => {
+    const { clock, settled, settler } = setUpRefusing([1, 8], true);
+    await clock.advance(0);
+    await settler.idle();
+    expect(settled.filter(([, , written]) => !written)).toEqual([
+      [1, 'dead', false],
+      [8, 'dead', false],
+    ]);
+    expect(settled).toHaveLength(8);
+    expect(settler.pending).toBe(0);
     expect(clock.nextTimerInMs).toBeUndefined();
   });
 });

@@ -1,7 +1,9 @@
 import type { Logger } from '@nestjs/common';
 import type { Clock, TimerHandle } from '../clock/clock.js';
+import { OutcomeRefusedError } from '../errors/outcome-refused.error.js';
+import { stackOf } from '../errors/stack-of.js';
 import type { EventStore } from '../store/event-store.js';
-import type { Settlement } from '../store/records.js';
+import type { Lease, Settlement } from '../store/records.js';
 
 const MOST_IN_FLIGHT = 2;
 const FIRST_ERROR_WAIT_MS = 50;
@@ -12,8 +14,15 @@ export interface SettlerOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly batchSize: number;
-  /** Called once per settlement after it was written, or found lost (`written` false). */
+  /** Label of this node. */
+  readonly nodeId: string;
+  /** Called once per settlement after it was written, or found lost (`written` false); with what was written in its place. */
   readonly onSettled: (settlement: Settlement, written: boolean) => void;
+}
+
+interface Settled {
+  readonly settlement: Settlement;
+  readonly written: boolean;
 }
 
 interface Pending {
@@ -28,8 +37,7 @@ interface Pending {
  */
 export class Settler {
   private queue: Pending[] = [];
-  private inFlight = 0;
-  private inFlightCount = 0;
+  private readonly inFlight = new Set<readonly Pending[]>();
   private scheduled = false;
   private closed = false;
   private retryTimers = new Map<TimerHandle, () => void>();
@@ -39,7 +47,14 @@ export class Settler {
 
   /** Outcomes not yet written. */
   get pending(): number {
-    return this.queue.length + this.inFlightCount;
+    let count = this.queue.length;
+    for (const batch of this.inFlight) count += batch.length;
+    return count;
+  }
+
+  /** Of those. */
+  get leases(): Lease[] {
+    return [...this.queue, ...[...this.inFlight].flat()].map(({ settlement }) => settlement);
   }
 
   push(node: number, settlement: Settlement): void {
@@ -64,7 +79,7 @@ export class Settler {
 
   /** Waits for the end of the event loop's turn, so that all that ends together is written together. */
   private schedule(): void {
-    if (this.closed || this.scheduled || this.inFlight >= MOST_IN_FLIGHT || this.queue.length === 0) return;
+    if (this.closed || this.scheduled || this.inFlight.size >= MOST_IN_FLIGHT || this.queue.length === 0) return;
     this.scheduled = true;
     setImmediate(() => {
       this.scheduled = false;
@@ -75,15 +90,13 @@ export class Settler {
   private async flush(): Promise<void> {
     const batch = this.takeBatch();
     if (batch.length === 0) return;
-    this.inFlight++;
-    this.inFlightCount += batch.length;
+    this.inFlight.add(batch);
     // What did not fit in this batch need not wait for its end.
     this.schedule();
     const { onSettled } = this.options;
-    const written = await this.write(batch);
-    this.inFlight--;
-    this.inFlightCount -= batch.length;
-    for (const [index, { settlement }] of batch.entries()) onSettled(settlement, written[index] ?? false);
+    const settled = await this.write(batch);
+    this.inFlight.delete(batch);
+    for (const { settlement, written } of settled) onSettled(settlement, written);
     this.schedule();
     if (this.pending === 0) for (const resolve of this.idleWaiters.splice(0)) resolve();
   }
@@ -96,27 +109,56 @@ export class Settler {
     return this.queue.splice(0, count);
   }
 
-  private async write(batch: readonly Pending[]): Promise<boolean[]> {
+  private async write(batch: readonly Pending[]): Promise<Settled[]> {
     const { store, clock, logger } = this.options;
     const settlements = batch.map(({ settlement }) => settlement);
     for (let failures = 0; ;) {
       try {
         const written = await store.settle(batch[0]?.node ?? 0, settlements, clock.now());
         if (failures > 0) logger.log(`outcomes are written again after ${failures} failures`);
-        return written;
+        return settlements.map((settlement, index) => ({ settlement, written: written[index] ?? false }));
       } catch (error) {
+        if (error instanceof OutcomeRefusedError) return this.singleOut(batch, error);
         failures++;
         if (failures === 1) {
-          logger.error(
-            `could not write ${batch.length} outcomes, will try again`,
-            error instanceof Error ? error.stack : String(error),
-          );
+          logger.error(`could not write ${batch.length} outcomes, will try again`, stackOf(error));
         }
         const waitMs = Math.min(FIRST_ERROR_WAIT_MS * 2 ** Math.min(failures - 1, 20), LONGEST_ERROR_WAIT_MS);
         if (!this.closed) await this.wait(waitMs);
-        if (this.closed) return [];
+        if (this.closed) return settlements.map((settlement) => ({ settlement, written: false }));
       }
     }
+  }
+
+  /**
+   * One outcome that the database refuses for its data must not keep back its neighbours, nor itself for ever: halves are
+   * written until it is alone. Then its delivery becomes a dead letter that says so; if not even that is taken, its lease
+   * stays until this node ends.
+   */
+  private async singleOut(batch: readonly Pending[], error: OutcomeRefusedError): Promise<Settled[]> {
+    const [first, ...others] = batch;
+    if (others.length > 0) {
+      const half = Math.ceil(batch.length / 2);
+      return [...(await this.write(batch.slice(0, half))), ...(await this.write(batch.slice(half)))];
+    }
+    const { node, settlement } = first;
+    const { id, handler, outcome } = settlement;
+    const isLastResort = settlement.outcome === 'dead' && settlement.failure?.name === error.name;
+    this.options.logger.error(
+      `${handler}, delivery ${id}: the database refuses its outcome '${outcome}': ${isLastResort ? 'it is given up' : 'it becomes a dead letter'}`,
+      stackOf(error.cause),
+    );
+    return isLastResort
+      ? [{ settlement, written: false }]
+      : this.write([{ node, settlement: this.buried(settlement, error) }]);
+  }
+
+  private buried({ id, claims, seq, handler, outcome, ...rest }: Settlement, { name }: Error): Settlement {
+    const attempt = 'attempts' in rest ? rest.attempts : 'failure' in rest ? (rest.failure?.attempt ?? 1) : 1;
+    const message = `the database refused the outcome '${outcome}' of this attempt`;
+    const { clock, nodeId } = this.options;
+    const failure = { at: clock.now(), attempt, name, message, node: nodeId };
+    return { id, claims, seq, handler, outcome: 'dead', reason: 'rejected', failure };
   }
 
   private async wait(ms: number): Promise<void> {

@@ -1,11 +1,16 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { Clock } from '../clock/clock.js';
 import { EVENTS_OPTIONS } from '../events.module-definition.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
+import { EventsLogger } from '../observability/events-logger.js';
+import { EVENT_STORE, type EventStore } from '../store/event-store.js';
 import { EventExecutor } from './event-executor.js';
 import { EventProcessor } from './event-processor.js';
 import { Loop } from './loop.js';
 import type { Work } from './work-signal.js';
+
+/** How often a node asks whose circuit is open and who is paused, when it is not told: others must know within a second. */
+const WATCH_EVERY_MS = 500;
 
 /** A loop that has not ended a turn for this long, beyond its interval, is stalled. */
 const STALLED_AFTER_MS = 10_000;
@@ -16,17 +21,26 @@ const STALLED_AFTER_MS = 10_000;
  */
 @Injectable()
 export class WorkLoops {
-  private readonly logger = new Logger('EventsNode');
+  private readonly logger = new EventsLogger('EventsNode');
   private readonly processing: Loop;
   private readonly executing: Loop;
+  /** Goes on while the node is paused: what it shows must be right. */
+  private readonly watching: Loop;
   private readonly loops: readonly Loop[];
 
   constructor(
     @Inject(EVENTS_OPTIONS) private readonly options: ResolvedEventsOptions,
     private readonly clock: Clock,
+    @Inject(EVENT_STORE) store: EventStore,
     private readonly executor: EventExecutor,
     processor: EventProcessor,
   ) {
+    const watchMs = Math.min(WATCH_EVERY_MS, options.pollIntervalMs);
+    const watch = async () => {
+      executor.learn(await store.handlerStates());
+      return false;
+    };
+    this.watching = this.loop('watch', watch, () => watchMs);
     const idleMs = () => executor.idleMs();
     if (options.scheduler === 'cooperative') {
       const turn = async () => {
@@ -47,7 +61,7 @@ export class WorkLoops {
   }
 
   start(): void {
-    for (const loop of this.loops) loop.start();
+    for (const loop of [...this.loops, this.watching]) loop.start();
   }
 
   pause(): void {
@@ -60,13 +74,18 @@ export class WorkLoops {
 
   /** Resolves when no turn is under way and none will start. */
   async stop(): Promise<void> {
-    await Promise.all(this.loops.map((loop) => loop.stop()));
+    await Promise.all([...this.loops, this.watching].map((loop) => loop.stop()));
   }
 
   /** Wakes whichever loop the work is for. */
-  notice({ raw, dueAt }: Work): void {
+  notice({ raw, handlers, dueAt, newcomers }: Work): void {
+    if (handlers) {
+      this.watching.wake();
+      return;
+    }
     if (raw) this.processing.wake();
     if (dueAt !== undefined && dueAt > this.clock.now()) this.executor.expect(dueAt);
+    if (newcomers) this.executor.admit(newcomers);
     this.executing.wake();
   }
 

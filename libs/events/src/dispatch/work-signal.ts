@@ -1,24 +1,31 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { Clock, type TimerHandle } from '../clock/clock.js';
-import { EVENT_STORE, type EventStore } from '../store/event-store.js';
+import { EventsLogger } from '../observability/events-logger.js';
+import { EVENT_STORE, type EventStore, type Topic } from '../store/event-store.js';
 
-/** Several publishes within this time make one notification of the other nodes. */
-const NOTIFY_EVERY_MS = 10;
+/** Other nodes are told at most so often: at once when they were not told for so long, else when the time is up. */
+const TELL_EVERY_MS = 10;
 
-/** What there is to do: deliveries to claim, raw events to fan out, or deliveries that fall due at a moment. */
+/** What there is to do: deliveries to claim, raw events to fan out, deliveries that fall due, handlers to look at anew. */
 export interface Work {
   readonly raw?: boolean;
+  /** A handler's circuit, or whether it is paused, has changed. */
+  readonly handlers?: boolean;
   /** Epoch milliseconds. */
   readonly dueAt?: number;
+  /** Handlers that have got deliveries, each with the lowest priority among them. */
+  readonly newcomers?: ReadonlyMap<string, number>;
 }
 
 /** How a commit with events in it wakes whoever can work on them: the loops of this node at once, other nodes soon. */
 @Injectable()
 export class WorkSignal {
-  private readonly logger = new Logger('EventsNode');
+  private readonly logger = new EventsLogger('EventsNode');
   private readonly listeners = new Set<(work: Work) => void>();
   /** Undefined when no notification is about to go out. */
   private timer: TimerHandle;
+  /** Monotonic. */
+  private toldAt = -Infinity;
   private closed = false;
 
   constructor(
@@ -31,16 +38,39 @@ export class WorkSignal {
     this.listeners.add(listener);
   }
 
-  raise(work: Work): void {
+  /** Whether the commit of new work should tell the other nodes itself. Whoever is told yes passes that to `raise`. */
+  shouldTell(): boolean {
+    if (this.timer !== undefined || this.closed || this.waitMs > 0) return false;
+    this.toldAt = this.clock.monotonic();
+    return true;
+  }
+
+  /** @param told the commit has told the other nodes. */
+  raise(work: Work, told = false): void {
     for (const listener of this.listeners) listener(work);
-    if (this.timer !== undefined || this.closed) return;
+    if (told || this.timer !== undefined || this.closed) return;
     this.timer = this.clock.setTimeout(() => {
       this.timer = undefined;
+      this.toldAt = this.clock.monotonic();
       // Polling finds what a lost notification has not told.
-      this.store
-        .notify()
-        .catch((error: unknown) => this.logger.debug(`could not notify other nodes: ${String(error)}`));
-    }, NOTIFY_EVERY_MS);
+      this.tell('work');
+    }, this.waitMs);
+  }
+
+  /** A handler's circuit, or whether it is paused, has changed in the store. */
+  handlersChanged(): void {
+    for (const listener of this.listeners) listener({ handlers: true });
+    if (!this.closed) this.tell('handlers');
+  }
+
+  private get waitMs(): number {
+    return Math.max(0, this.toldAt + TELL_EVERY_MS - this.clock.monotonic());
+  }
+
+  private tell(topic: Topic): void {
+    this.store
+      .notify(topic)
+      .catch((error: unknown) => this.logger.debug(`could not notify other nodes: ${String(error)}`));
   }
 
   close(): void {

@@ -13,9 +13,11 @@ it('fills in version 1 and leaves out what is not given', () => {
 it('keeps what is given, frozen', () => {
   const schema = z.object({ account: z.string() });
   const orderingKey = ({ account }: { account: string }) => account;
-  const definition = defineEvent({ type: 'a', version: 3, schema, orderingKey });
-  expect(definition).toEqual({ type: 'a', version: 3, schema, orderingKey });
-  expect(Object.isFrozen(definition)).toBe(true);
+  const keys = { orderingKey, idempotencyKey: () => 'i', rateLimitKey: () => undefined };
+  const upcasters = { 1: (text: string) => [text], 2: async ([account]: string[]) => Promise.resolve({ account }) };
+  const definition = defineEvent({ type: 'a', version: 3, schema, ...keys, upcasters });
+  expect(definition).toEqual({ type: 'a', version: 3, schema, ...keys, upcasters });
+  expect([Object.isFrozen(definition), Object.isFrozen(definition.upcasters)]).toEqual([true, true]);
 });
 
 describe('refuses', () => {
@@ -32,6 +34,35 @@ describe('refuses', () => {
     [
       { type: 'a.b', orderingKey: 'id' },
       'defineEvent() of a.b: option "orderingKey" must be a function, but is \'id\'',
+    ],
+    [
+      { type: 'a.b', idempotencyKey: 'id' },
+      'defineEvent() of a.b: option "idempotencyKey" must be a function, but is \'id\'',
+    ],
+    [
+      { type: 'a.b', rateLimitKey: null },
+      'defineEvent() of a.b: option "rateLimitKey" must be a function, but is null',
+    ],
+    [{ type: 'a.b', upcasters: [] }, 'defineEvent() of a.b: option "upcasters" must be an object, but is []'],
+    [
+      { type: 'a.b', upcasters: { 1: () => 1 } },
+      'defineEvent() of a.b: option "upcasters.1" must be left out: there is no older version, but is [Function: 1]',
+    ],
+    [
+      { type: 'a.b', version: 3, upcasters: { 3: () => 1 } },
+      'defineEvent() of a.b: option "upcasters.3" must be left out: the older versions are 1 to 2, but is [Function: 3]',
+    ],
+    [
+      { type: 'a.b', version: 3, upcasters: { 0: () => 1 } },
+      'defineEvent() of a.b: option "upcasters.0" must be left out: the older versions are 1 to 2, but is [Function: 0]',
+    ],
+    [
+      { type: 'a.b', version: 3, upcasters: { '1.5': () => 1 } },
+      'defineEvent() of a.b: option "upcasters.1.5" must be left out: the older versions are 1 to 2, but is [Function: 1.5]',
+    ],
+    [
+      { type: 'a.b', version: 3, upcasters: { 2: 'rename' } },
+      'defineEvent() of a.b: option "upcasters.2" must be a function, but is \'rename\'',
     ],
     [
       { type: 'a.b', orderingkey: () => 'a' },

@@ -112,6 +112,18 @@ describe('withPayload', () => {
     expect(new DeliveredEvent(stored).withPayload(payload).payload).toBe(payload);
   });
 
+  it('has the version that the payload has then, also where the payload is the same', () => {
+    const event = new DeliveredEvent(stored);
+    const [lifted, relabelled] = [event.withPayload({ amount: 6 }, 3), event.withPayload(event.payload, 3)];
+    expect([lifted.version, lifted.payload, relabelled.version, relabelled.payload, event.version]).toEqual([
+      3,
+      { amount: 6 },
+      3,
+      event.payload,
+      2,
+    ]);
+  });
+
   it('is the event itself where the schema changed nothing', () => {
     const event = new DeliveredEvent(stored);
     expect(event.withPayload(event.payload)).toBe(event);

@@ -28,6 +28,13 @@ export class DeliveredEvent extends EventMessage {
     this.payloadText = stored.payload;
   }
 
+  /** An event whose payload is parsed already. */
+  static withParsed(stored: StoredEvent, payload: unknown): DeliveredEvent {
+    const event = new DeliveredEvent(stored);
+    event.settlePayload(payload);
+    return event;
+  }
+
   /** @throws PayloadValidationError when another program stored something that is no JSON. */
   get payload(): unknown {
     if (!this.parsed) this.settlePayload(this.parsePayload());
@@ -53,12 +60,13 @@ export class DeliveredEvent extends EventMessage {
     this.payloadText = payloadText;
   }
 
-  /** The same event with the payload that a schema made of it; the event itself where the schema changed nothing. */
-  withPayload(payload: unknown): DeliveredEvent {
-    if (payload === this.payload) return this;
-    const changed = new DeliveredEvent(this.stored);
-    changed.settlePayload(payload);
-    return changed;
+  /**
+   * The same event with the payload that a schema or upcasters made of it, and the version that it has then; the event
+   * itself where nothing has changed.
+   */
+  withPayload(payload: unknown, version = this.version): DeliveredEvent {
+    if (payload === this.payload && version === this.version) return this;
+    return DeliveredEvent.withParsed(version === this.version ? this.stored : { ...this.stored, version }, payload);
   }
 
   private settlePayload(payload: unknown): void {

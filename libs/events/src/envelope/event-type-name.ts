@@ -1,12 +1,9 @@
 import { inspect } from 'node:util';
 import { InvalidEventError } from '../errors/invalid-event.error.js';
+import { nameProblem } from './storable-text.js';
 
 /** Types under this prefix belong to the library. */
 export const RESERVED_PREFIX = 'events.';
-
-const LONGEST_TYPE = 255;
-/** NUL, or half of a surrogate pair: no database stores these in a text. */
-const UNSTORABLE = /[\0\p{Surrogate}]/u;
 
 /**
  * What is wrong with an event type that users name, or undefined. A type is made of segments between dots, none of them
@@ -27,10 +24,9 @@ export function eventTypeProblem(type: unknown): string | undefined {
 export function dottedNameProblem(name: unknown): string | undefined {
   if (typeof name !== 'string') return `must be a text, but is ${inspect(name, { depth: 0 })}`;
   if (name.length === 0) return 'must not be empty';
-  if (name.length > LONGEST_TYPE) return `may have ${LONGEST_TYPE} characters, but has ${name.length}`;
-  if (UNSTORABLE.test(name)) return `has a NUL character or half of a surrogate pair: ${inspect(name)}`;
-  if (name.split('.').includes('')) return `has an empty segment: ${inspect(name)}`;
-  return undefined;
+  const problem = nameProblem(name);
+  if (problem === undefined && name.split('.').includes('')) return `has an empty segment: ${inspect(name)}`;
+  return problem;
 }
 
 /** @throws InvalidEventError when no user may publish an event of this type. */

@@ -16,8 +16,8 @@ export type JsonCompatible<T> = unknown extends T
         ? { [K in keyof T]: JsonCompatible<T[K]> }
         : never;
 
-/** A payload as handlers see it: frozen all the way down. */
-export type DeepReadonly<T> = T extends JsonPrimitive | undefined
+/** A payload as handlers see it: frozen all the way down. Dates, which only dead letters have, are as they are. */
+export type DeepReadonly<T> = T extends JsonPrimitive | undefined | Date
   ? T
   : T extends readonly (infer Item)[]
     ? number extends T['length']

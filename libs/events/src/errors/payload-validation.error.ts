@@ -16,6 +16,8 @@ const MOST_NAMED = 3;
  */
 export class PayloadValidationError extends EventsError {
   readonly code = 'EVENTS_INVALID_PAYLOAD';
+  /** Of `publishAll`: the place of the event at fault in the list. */
+  index?: number;
 
   constructor(
     readonly eventType: string,

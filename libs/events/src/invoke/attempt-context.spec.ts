@@ -1,7 +1,6 @@
+/** Scope: what a handler can do about its attempt, over a store that records what is asked of it. */
 import type { EntityManager } from 'typeorm';
 import { describe, expect, it } from 'vitest';
-import type { HandlerDefinition } from '../discovery/handler-definition.js';
-import { DeliveredEvent } from '../envelope/delivered-event.js';
 import { AttemptAbortedError } from '../errors/attempt-aborted.error.js';
 import { LeaseLostError } from '../errors/lease-lost.error.js';
 import { SnoozeError } from '../errors/snooze.error.js';
@@ -11,14 +10,14 @@ import type { EventStore } from '../store/event-store.js';
 import type { Settlement } from '../store/records.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import { AttemptContext } from './attempt-context.js';
-import { Attempt } from './attempt.js';
+import { newAttempt, newHandler } from './attempt.fixture.js';
 
 const manager = {} as EntityManager;
 
 function setUp() {
   const clock = new ManualClock(1_000);
   const steps: string[] = [];
-  const settled: { node: number; settlement: Settlement; now: number }[] = [];
+  const settled: Settlement[] = [];
   const commitHooks: (() => void)[] = [];
   const fake = { held: true };
   const store = {
@@ -33,21 +32,21 @@ function setUp() {
         throw error;
       }
     },
-    async settleIn(_manager: EntityManager, node: number, settlement: Settlement, now: number) {
-      steps.push('fence');
-      settled.push({ node, settlement, now });
-      return fake.held;
-    },
     afterCommit: (_manager: EntityManager, hook: () => void) => void commitHooks.push(hook),
   } as Partial<EventStore> as EventStore;
   const ambient = new AmbientTransaction(store);
 
-  const event = { seq: 42, id: 'e', type: 'a.b', version: 1, payload: '{}', headers: null };
-  const stored = { ...event, orderingKey: null, priority: null, occurredAt: 0, receivedAt: 0 };
-  const handler = { name: 'h', options: { retry: { maxAttempts: 5 } } } as HandlerDefinition;
-  const delivery = { id: 7, claims: 9, handler: 'h', priority: 50, attempts: 1, crashes: 1, event: stored };
-  const attempt = new Attempt(new DeliveredEvent(stored), handler, delivery);
-  const context = new AttemptContext(attempt, { store, ambient, clock, node: 3 });
+  const attempt = newAttempt(newHandler(), {
+    event: { seq: 42 },
+    delivery: { id: 7, claims: 9, attempts: 1, crashes: 1 },
+  });
+  const settleIn = async (given: EntityManager, settlement: Settlement) => {
+    expect(given).toBe(manager);
+    steps.push('fence');
+    settled.push(settlement);
+    return fake.held;
+  };
+  const context = new AttemptContext(attempt, { transactions: store, ambient, clock, settleIn });
   return { clock, steps, settled, fake, ambient, attempt, context };
 }
 
@@ -82,9 +81,25 @@ describe('context.transaction', () => {
     });
     expect(answer).toBe('answer');
     expect(steps).toEqual(['work', 'fence', 'commit']);
-    const settlement = { id: 7, claims: 9, seq: 42, handler: 'h', outcome: 'completed', attempts: 3, durationMs: 20 };
-    expect(settled).toEqual([{ node: 3, settlement, now: 1_020 }]);
+    const settlement = {
+      id: 7,
+      claims: 9,
+      seq: 42,
+      lane: null,
+      handler: 'h',
+      outcome: 'completed',
+      attempts: 3,
+      durationMs: 20,
+    };
+    expect(settled).toEqual([settlement]);
     expect(attempt.committed).toBe(true);
+  });
+
+  it('completes the idempotency key of the attempt with it, for as long as keys are remembered', async () => {
+    const { clock, settled, attempt, context } = setUp();
+    attempt.key = { key: 'order 1', ttlMs: 5_000 };
+    await context.transaction(() => clock.advance(20));
+    expect(settled.map(({ key }) => key)).toEqual([{ key: 'order 1', expiresAt: 6_020 }]);
   });
 
   it('rolls back when the work fails: nothing is completed', async () => {
@@ -105,6 +120,21 @@ describe('context.transaction', () => {
     const reason = new AttemptAbortedError('h', 'shutdown');
     await expect(context.transaction(async () => attempt.abort(reason))).rejects.toBe(reason);
     expect([steps, attempt.committed]).toEqual([['rollback'], false]);
+  });
+
+  it('needs its lease until its COMMIT is under way, and again when that fails', async () => {
+    const { attempt, ambient, context } = setUp();
+    const needed: boolean[] = [];
+    await ambient.run(async () => {
+      await context.transaction(async () => void needed.push(attempt.needsLease));
+      needed.push(attempt.needsLease);
+    });
+    expect([...needed, attempt.needsLease]).toEqual([true, false, false]);
+
+    const other = setUp();
+    other.fake.held = false;
+    await expect(other.context.transaction(async () => undefined)).rejects.toBeInstanceOf(LeaseLostError);
+    expect(other.attempt.needsLease).toBe(true);
   });
 
   it('works once per attempt, even after it failed', async () => {

@@ -6,17 +6,19 @@ import { LeaseLostError } from '../errors/lease-lost.error.js';
 import { SnoozeError } from '../errors/snooze.error.js';
 import { TransactionReusedError } from '../errors/transaction-reused.error.js';
 import type { AmbientTransaction } from '../publish/ambient-transaction.js';
-import type { EventStore } from '../store/event-store.js';
+import { leaseOf } from '../store/lease-of.js';
+import type { Settlement } from '../store/records.js';
+import type { Transactions } from '../store/transactions.js';
 import type { Attempt } from './attempt.js';
 import { DeliveryContext } from './delivery-context.js';
 
 /** What an attempt's context needs of its node. */
 export interface ContextServices {
-  readonly store: EventStore;
+  readonly transactions: Pick<Transactions, 'afterCommit'>;
   readonly ambient: AmbientTransaction;
   readonly clock: Clock;
-  /** The node that holds the lease, as registered when the delivery was claimed. */
-  readonly node: number;
+  /** Writes the outcome as part of the transaction; false = the lease is lost. */
+  readonly settleIn: (manager: EntityManager, settlement: Settlement) => Promise<boolean>;
 }
 
 /** A moment further away fits neither a Date nor a safe integer. */
@@ -57,17 +59,23 @@ export class AttemptContext extends DeliveryContext {
   async transaction<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
     if (this.transactionUsed) throw new TransactionReusedError(this.handler);
     this.transactionUsed = true;
-    const { ambient, store } = this.services;
+    const { ambient, transactions } = this.services;
     const joins = ambient.manager !== undefined;
-    const value = await ambient.run(async (manager) => {
-      const value = await work(manager);
-      await this.complete(manager);
-      // Inside somebody else's transaction nothing is final until that one commits.
-      if (joins) store.afterCommit(manager, () => (this.attemptRun.committed = true));
+    try {
+      const value = await ambient.run(async (manager) => {
+        const value = await work(manager);
+        await this.complete(manager);
+        this.attemptRun.committing = true;
+        // Inside somebody else's transaction nothing is final until that one commits.
+        if (joins) transactions.afterCommit(manager, () => (this.attemptRun.committed = true));
+        return value;
+      });
+      if (!joins) this.attemptRun.committed = true;
       return value;
-    });
-    if (!joins) this.attemptRun.committed = true;
-    return value;
+    } catch (error) {
+      this.attemptRun.committing = false;
+      throw error;
+    }
   }
 
   snooze(delay: Duration): never {
@@ -80,19 +88,16 @@ export class AttemptContext extends DeliveryContext {
 
   /** The fence, last before COMMIT: completes the delivery if this attempt still owns it, else makes the caller roll back. */
   private async complete(manager: EntityManager): Promise<void> {
-    const { store, clock, node } = this.services;
-    const { delivery, handler, attempt, aborted } = this.attemptRun;
+    const { clock, settleIn } = this.services;
+    const { delivery, handler, attempt, aborted, key } = this.attemptRun;
     if (aborted) throw aborted;
-    const settlement = {
-      id: delivery.id,
-      claims: delivery.claims,
-      seq: delivery.event.seq,
-      handler: handler.name,
-      outcome: 'completed' as const,
+    const settlement: Settlement = {
+      ...leaseOf(delivery),
+      ...(key && { key: { key: key.key, expiresAt: clock.now() + key.ttlMs } }),
+      outcome: 'completed',
       attempts: attempt,
       durationMs: Math.round(clock.monotonic() - this.startedAt),
     };
-    const held = await store.settleIn(manager, node, settlement, clock.now());
-    if (!held) throw new LeaseLostError(handler.name, this.deliveryId);
+    if (!(await settleIn(manager, settlement))) throw new LeaseLostError(handler.name, this.deliveryId);
   }
 }

@@ -1,14 +1,17 @@
+/** Scope: how links make a chain; what each of them does has a spec of its own. */
 import { describe, expect, it } from 'vitest';
+import { newAttempt, newHandler } from './attempt.fixture.js';
+import type { Attempt } from './attempt.js';
+import type { ChainLink } from './chain-link.js';
 import { compose } from './compose.js';
-import { Invocation } from './invocation.js';
-import type { EventMiddleware } from './middleware.js';
 
-const invocation = {} as Invocation;
+const attempt = newAttempt(newHandler());
 
-function link(name: string, seen: string[]): EventMiddleware {
+function link(name: string, seen: string[]): ChainLink {
   return {
+    name,
     async invoke(given, next) {
-      expect(given).toBe(invocation);
+      expect(given).toBe(attempt);
       seen.push(`> ${name}`);
       try {
         await next();
@@ -28,7 +31,7 @@ describe('the invoker chain', () => {
       ['tracing', 'circuit', 'timeout'].map((name) => link(name, seen)),
       async () => void seen.push('handler'),
     );
-    await invoke(invocation);
+    await invoke(attempt);
     expect(seen).toEqual(['> tracing', '> circuit', '> timeout', 'handler', '< timeout', '< circuit', '< tracing']);
   });
 
@@ -36,22 +39,34 @@ describe('the invoker chain', () => {
     const seen: string[] = [];
     const error = new Error('down');
     const invoke = compose([link('outer', seen), link('inner', seen)], () => Promise.reject(error));
-    await expect(invoke(invocation)).rejects.toBe(error);
+    await expect(invoke(attempt)).rejects.toBe(error);
     expect(seen).toEqual(['> outer', '> inner', '! inner', '! outer']);
   });
 
   it('ends where a link refuses', async () => {
     const seen: string[] = [];
-    const refuse: EventMiddleware = { invoke: () => Promise.reject(new Error('refused')) };
-    await expect(
-      compose([link('outer', seen), refuse, link('inner', seen)], async () => {})(invocation),
-    ).rejects.toThrow('refused');
+    const refuse: ChainLink = { name: 'refuse', invoke: () => Promise.reject(new Error('refused')) };
+    const invoke = compose([link('outer', seen), refuse, link('inner', seen)], async () => {});
+    await expect(invoke(attempt)).rejects.toThrow('refused');
     expect(seen).toEqual(['> outer', '! outer']);
   });
 
+  it('runs what is inside of a link as often as that calls it', async () => {
+    const seen: string[] = [];
+    const twice: ChainLink = {
+      name: 'twice',
+      async invoke(_attempt, next) {
+        await next();
+        await next();
+      },
+    };
+    await compose([twice, link('inner', seen)], async () => void seen.push('handler'))(attempt);
+    expect(seen).toEqual(['> inner', 'handler', '< inner', '> inner', 'handler', '< inner']);
+  });
+
   it('is the handler alone without links', async () => {
-    const seen: Invocation[] = [];
-    await compose([], async (given) => void seen.push(given))(invocation);
-    expect(seen).toEqual([invocation]);
+    const seen: Attempt[] = [];
+    await compose([], async (given) => void seen.push(given))(attempt);
+    expect(seen).toEqual([attempt]);
   });
 });

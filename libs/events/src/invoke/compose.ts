@@ -1,13 +1,10 @@
-import type { Invocation } from './invocation.js';
-import type { EventMiddleware } from './middleware.js';
+import type { Attempt } from './attempt.js';
+import type { ChainLink } from './chain-link.js';
 
-/** One attempt from the outermost middleware to the handler. */
-export type Invoker = (invocation: Invocation) => Promise<void>;
+/** One attempt from the outermost link to the handler. */
+export type Invoker = (attempt: Attempt) => Promise<void>;
 
-/** The whole invoker chain: the first middleware is the outermost, `innermost` calls the handler. */
-export function compose(middleware: readonly EventMiddleware[], innermost: Invoker): Invoker {
-  return middleware.reduceRight<Invoker>(
-    (next, link) => (invocation) => link.invoke(invocation, () => next(invocation)),
-    innermost,
-  );
+/** The whole invoker chain: the first link is the outermost, `innermost` calls the handler. */
+export function compose(links: readonly ChainLink[], innermost: Invoker): Invoker {
+  return links.reduceRight<Invoker>((next, link) => (attempt) => link.invoke(attempt, () => next(attempt)), innermost);
 }

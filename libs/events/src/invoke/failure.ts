@@ -1,7 +1,6 @@
 import { AttemptAbortedError } from '../errors/attempt-aborted.error.js';
-import { CircuitOpenError } from '../errors/circuit-open.error.js';
 import { LeaseLostError } from '../errors/lease-lost.error.js';
-import { PayloadValidationError } from '../errors/payload-validation.error.js';
+import { RefusedError } from '../errors/refused.error.js';
 import { SnoozeError } from '../errors/snooze.error.js';
 import { isPermanent } from '../policies/retry.policy.js';
 import type { Attempt } from './attempt.js';
@@ -11,11 +10,10 @@ import type { Attempt } from './attempt.js';
  * be handled" are different things: the circuit breaker does not count them.
  */
 export function isFailure(error: unknown, attempt: Attempt): boolean {
-  if (error instanceof SnoozeError || error instanceof CircuitOpenError || error instanceof LeaseLostError)
-    return false;
-  if (error instanceof AttemptAbortedError || attempt.aborted instanceof AttemptAbortedError) return false;
-  if (error instanceof PayloadValidationError) return false;
+  if (attempt.aborted instanceof AttemptAbortedError) return false;
   try {
+    if (error instanceof SnoozeError || error instanceof RefusedError || error instanceof LeaseLostError) return false;
+    if (error instanceof AttemptAbortedError) return false;
     return !isPermanent(error) && attempt.handler.options.retry.retryIf?.(error, attempt.attempt) !== false;
   } catch {
     // retryIf threw, or the error is one that throws when it is looked at.

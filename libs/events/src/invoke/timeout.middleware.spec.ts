@@ -1,10 +1,10 @@
+/** Scope: when an attempt ends without its handler, and what has leaked then. */
 import { describe, expect, it } from 'vitest';
-import { DeliveredEvent } from '../envelope/delivered-event.js';
 import { AttemptAbortedError } from '../errors/attempt-aborted.error.js';
 import { HandlerTimeoutError } from '../errors/handler-timeout.error.js';
-import type { HandlerDefinition } from '../discovery/handler-definition.js';
 import { ManualClock } from '../testing/manual-clock.js';
-import { Attempt } from './attempt.js';
+import { newAttempt, newHandler } from './attempt.fixture.js';
+import type { Attempt } from './attempt.js';
 import { Deadlines } from './deadlines.js';
 import { TimeoutMiddleware } from './timeout.middleware.js';
 
@@ -18,7 +18,7 @@ function setUp() {
     const end = () => void leaksEnded.push(attempt);
     ended.then(end, end);
   });
-  const attempt = newAttempt();
+  const attempt = newAttempt(newHandler({ options: { timeoutMs: 100 } }));
   /** Runs the attempt; `outcome` is what it has come to so far. */
   const run = (handler: () => Promise<void>) => {
     const seen = { outcome: undefined as unknown };
@@ -29,14 +29,6 @@ function setUp() {
     return seen;
   };
   return { clock, attempt, run, leaked, leaksEnded, deadlines };
-}
-
-function newAttempt(): Attempt {
-  const event = { seq: 1, id: 'e', type: 'a.b', version: 1, payload: '{}', headers: null };
-  const stored = { ...event, orderingKey: null, priority: null, occurredAt: 0, receivedAt: 0 };
-  const handler = { name: 'h', options: { timeoutMs: 100 } } as HandlerDefinition;
-  const delivery = { id: 1, claims: 1, handler: 'h', priority: 50, attempts: 0, crashes: 0, event: stored };
-  return new Attempt(new DeliveredEvent(stored), handler, delivery);
 }
 
 describe('a handler that ends in time', () => {

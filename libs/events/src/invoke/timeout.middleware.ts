@@ -1,41 +1,56 @@
+import { AttemptAbortedError } from '../errors/attempt-aborted.error.js';
 import { HandlerTimeoutError } from '../errors/handler-timeout.error.js';
 import type { Attempt } from './attempt.js';
 import type { Deadlines } from './deadlines.js';
-import type { EventMiddleware } from './middleware.js';
+import type { ChainLink, Next } from './chain-link.js';
 
 /**
  * Ends an attempt when its handler's timeout has passed or when it is aborted for another reason. The handler may go on
  * running (nothing can stop it but its own reading of the signal): it is then counted by `onLeak` until it ends, and
  * what it does is fenced off by the lease.
  */
-export class TimeoutMiddleware implements EventMiddleware {
+export class TimeoutMiddleware implements ChainLink {
+  readonly name = 'timeout';
+
   constructor(
     private readonly deadlines: Deadlines,
     private readonly onLeak: (attempt: Attempt, ended: Promise<void>) => void,
   ) {}
 
-  async invoke(attempt: Attempt, next: () => Promise<void>): Promise<void> {
+  invoke(attempt: Attempt, next: Next): Promise<void> {
     // Aborted before it has begun, while its payload was read: the handler must not start.
-    if (attempt.aborted) throw attempt.aborted;
+    if (attempt.aborted) {
+      noteCutOff(attempt, attempt.aborted);
+      return Promise.reject(attempt.aborted);
+    }
     const { name, options } = attempt.handler;
     const deadline = this.deadlines.add(options.timeoutMs, () =>
       attempt.abort(new HandlerTimeoutError(name, options.timeoutMs)),
     );
-    await new Promise<void>((resolve, reject) => {
+    return new Promise<void>((resolve, reject) => {
       let ended = false;
-      // In an async function, so that a synchronous throw takes the same way.
-      const handler = (async () => next())().finally(() => {
-        ended = true;
-        this.deadlines.remove(deadline);
-      });
+      const handler = (async () => {
+        try {
+          await next();
+        } finally {
+          ended = true;
+          this.deadlines.remove(deadline);
+        }
+      })();
       handler.then(resolve, reject);
       attempt.onAbort((reason) => {
         // A handler that heeds its signal ends within this turn; only one that does not has leaked.
         setImmediate(() => {
           if (!ended) this.onLeak(attempt, handler);
         });
+        if (!ended) noteCutOff(attempt, reason);
         reject(reason);
       });
     });
   }
+}
+
+/** So that a middleware which swallows the error does not complete what never ended. A timeout is an error like others. */
+function noteCutOff(attempt: Attempt, reason: Error): void {
+  if (reason instanceof AttemptAbortedError) attempt.cutOff = true;
 }

@@ -7,6 +7,8 @@ import { resolveOptions } from '../events.options.js';
 import { MemoryDatabase } from '../store/memory/memory-database.js';
 import { MemoryStore } from '../store/memory/memory-store.js';
 import { ManualClock } from '../testing/manual-clock.js';
+import { event } from '../testing/store-contract/scene.js';
+import { HandlerUpkeep } from './handler-upkeep.js';
 import { Maintenance } from './maintenance.js';
 
 beforeEach(() => {
@@ -25,7 +27,8 @@ async function setUp(schedulers = new SchedulerRegistry()) {
     store.registerNode({ label: `${host}:${pid}`, host, pid }, clock.now());
   const own = await register(hostname(), process.pid);
   const watcher = { steadySince: 0 };
-  const maintenance = new Maintenance(options, store, clock, schedulers);
+  const upkeep = new HandlerUpkeep(options, store, clock);
+  const maintenance = new Maintenance(options, store, clock, upkeep, schedulers);
   const start = () => maintenance.start(own, () => watcher.steadySince);
   onTestFinished(() => maintenance.stop());
   /** Time goes by, `ms` in steps of the rescue interval; `meanwhile` happens before each look. */
@@ -37,25 +40,13 @@ async function setUp(schedulers = new SchedulerRegistry()) {
     }
   };
   const live = async () => (await store.nodes()).map(({ id }) => id);
-  return { clock, database, store, register, own, watcher, maintenance, start, watch, live, schedulers };
+  return { clock, database, store, register, own, watcher, upkeep, maintenance, start, watch, live, schedulers };
 }
 
 /** A delivery that runs on the node. */
 async function leaseOne(store: MemoryStore, node: number, id = 'e'): Promise<void> {
-  const event = {
-    id,
-    type: 'a.b',
-    version: 1,
-    payload: '{}',
-    headers: null,
-    orderingKey: null,
-    priority: null,
-    occurredAt: 0,
-    availableAt: null,
-  };
-  const deliveries = [{ handler: 'h', priority: 50, orderingKey: null }];
   const { version } = await store.loadRegistry();
-  await store.append({ events: [{ ...event, deliveries }], registryVersion: version, now: 0 });
+  await store.append({ events: [event(id, ['h'])], registryVersion: version, now: 0 });
   await store.claim({ node, wants: [{ handler: 'h', limit: 1 }], limit: 1, suspect: true });
 }
 
@@ -166,7 +157,7 @@ describe('at boot', () => {
     vi.spyOn(store, 'nodes').mockRejectedValue(new Error('down'));
     vi.spyOn(store, 'backlog').mockRejectedValue(new Error('down'));
     await start();
-    expect(schedulers.getIntervals()).toHaveLength(3);
+    expect(schedulers.getIntervals()).toHaveLength(4);
   });
 });
 
@@ -183,7 +174,7 @@ describe('leases of nodes that are not registered', () => {
 });
 
 describe('the intervals', () => {
-  const names = ['events:prune', 'events:rescue', 'events:sample'];
+  const names = ['events:prune', 'events:rescue', 'events:retire', 'events:sample'];
 
   it('stand in the scheduler registry from start to stop', async () => {
     const { start, maintenance, schedulers } = await setUp();
@@ -215,15 +206,31 @@ describe('pruning', () => {
   it('goes on in batches until nothing is left, with what retention says', async () => {
     const { clock, store, start, maintenance } = await setUp();
     await start();
-    const prune = vi
-      .spyOn(store, 'prune')
-      .mockResolvedValueOnce(1_000)
-      .mockResolvedValueOnce(3)
-      .mockResolvedValueOnce(0);
+    const prune = vi.spyOn(store, 'prune').mockResolvedValueOnce(500).mockResolvedValueOnce(3).mockResolvedValueOnce(0);
     await maintenance.prune();
     const { completedMs, deadMs } = options.retention;
-    const request = { completedBefore: clock.now() - completedMs, deadBefore: clock.now() - deadMs, limit: 1_000 };
+    const now = clock.now();
+    const request = { completedBefore: now - completedMs, deadBefore: now - deadMs, now, limit: 500 };
     expect(prune.mock.calls).toEqual([[request], [request], [request]]);
+  });
+
+  it('rests after each batch for four times as long as it took', async () => {
+    const { clock, store, start, maintenance } = await setUp();
+    await start();
+    const [left, rests] = [[500, 7, 0], [] as number[]];
+    let now = 0;
+    vi.spyOn(clock, 'monotonic').mockImplementation(() => now);
+    vi.spyOn(clock, 'setTimeout').mockImplementation((wake, ms) => {
+      rests.push(ms);
+      wake();
+      return undefined;
+    });
+    vi.spyOn(store, 'prune').mockImplementation(async () => {
+      now += 30 + rests.length;
+      return left.shift() ?? 0;
+    });
+    await maintenance.prune();
+    expect(rests).toEqual([120, 124]);
   });
 
   it('stops in the middle when the node does', async () => {
@@ -231,7 +238,7 @@ describe('pruning', () => {
     await start();
     const prune = vi.spyOn(store, 'prune').mockImplementation(async () => {
       maintenance.stop();
-      return 1_000;
+      return 500;
     });
     await maintenance.prune();
     expect(prune).toHaveBeenCalledTimes(1);
@@ -247,5 +254,20 @@ describe('the sample', () => {
     expect(maintenance.backlog).toEqual([
       { handler: 'h', pending: 0, scheduled: 0, processing: 1, dead: 0, oldestPendingAt: null },
     ]);
+  });
+});
+
+describe('the look at the handlers', () => {
+  it('says for how long this node has beaten without a break', async () => {
+    const { clock, watcher, upkeep, start, maintenance } = await setUp();
+    await start();
+    const run = vi.spyOn(upkeep, 'run').mockResolvedValue();
+    await clock.advance(90_000);
+    await maintenance.retire();
+    watcher.steadySince = 60_000;
+    await maintenance.retire();
+    watcher.steadySince = Infinity;
+    await maintenance.retire();
+    expect(run.mock.calls).toEqual([[90_000], [30_000], [-Infinity]]);
   });
 });

@@ -1,17 +1,22 @@
 import { hostname } from 'node:os';
-import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
+import { Inject, Injectable, Optional } from '@nestjs/common';
 import { SchedulerRegistry } from '@nestjs/schedule';
 import { Clock } from '../clock/clock.js';
+import { stackOf } from '../errors/stack-of.js';
 import { EVENTS_OPTIONS } from '../events.module-definition.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
+import { EventsLogger } from '../observability/events-logger.js';
 import { EVENT_STORE, type EventStore } from '../store/event-store.js';
 import type { HandlerBacklog, NodeRecord } from '../store/records.js';
+import { HandlerUpkeep } from './handler-upkeep.js';
 
 const PRUNE_EVERY_MS = 60_000;
 const SAMPLE_EVERY_MS = 10_000;
-/** Rows a prune statement deletes at most. */
-const PRUNE_BATCH = 1_000;
-const MOST_PRUNE_BATCHES = 1_000;
+const RETIRE_EVERY_MS = 60_000;
+/** Rows a prune statement deletes at most. On SQLite it holds the event loop. */
+const PRUNE_BATCH = 500;
+/** How long a prune rests after a batch, for as long as that took. */
+const REST_PER_PRUNE = 4;
 
 interface Watch {
   beat: number;
@@ -21,12 +26,12 @@ interface Watch {
 
 /**
  * Housekeeping on intervals that an operator can see in the application's SchedulerRegistry (`events:rescue`,
- * `events:prune`, `events:sample`), or in one of our own when the application has none: importing the schedule module a
+ * `events:prune`, `events:sample`, `events:retire`), or in one of our own when the application has none: importing the schedule module a
  * second time would make every cron of the application fire twice.
  */
 @Injectable()
 export class Maintenance {
-  private readonly logger = new Logger(Maintenance.name);
+  private readonly logger = new EventsLogger(Maintenance.name);
   private readonly schedulers: SchedulerRegistry;
   private readonly watched = new Map<number, Watch>();
   private readonly names: string[] = [];
@@ -39,6 +44,7 @@ export class Maintenance {
     @Inject(EVENTS_OPTIONS) private readonly options: ResolvedEventsOptions,
     @Inject(EVENT_STORE) private readonly store: EventStore,
     private readonly clock: Clock,
+    private readonly upkeep: HandlerUpkeep,
     @Optional() schedulers?: SchedulerRegistry,
   ) {
     this.schedulers = schedulers ?? new SchedulerRegistry();
@@ -62,6 +68,9 @@ export class Maintenance {
     this.every('rescue', this.options.leaseMs / 6, () => this.rescue());
     this.every('prune', PRUNE_EVERY_MS, () => this.prune());
     this.every('sample', SAMPLE_EVERY_MS, () => this.sample());
+    this.every('retire', Math.min(RETIRE_EVERY_MS, Math.max(1_000, this.options.retireAfterMs / 2)), () =>
+      this.retire(),
+    );
     await this.guard('sample', () => this.sample());
   }
 
@@ -106,19 +115,22 @@ export class Maintenance {
     }
   }
 
-  /** Deletes what retention no longer keeps, in small batches. */
+  /** Deletes what retention no longer keeps, in small batches, a fifth of the time: the rest is everybody else's. */
   async prune(): Promise<void> {
     const now = this.clock.now();
     const { completedMs, deadMs } = this.options.retention;
     let rows = 0;
-    for (let batch = 0; batch < MOST_PRUNE_BATCHES && !this.stopped; batch++) {
+    while (!this.stopped) {
+      const startedAt = this.clock.monotonic();
       const pruned = await this.store.prune({
         completedBefore: now - completedMs,
         deadBefore: now - deadMs,
+        now,
         limit: PRUNE_BATCH,
       });
       rows += pruned;
       if (pruned === 0) break;
+      await this.rest(REST_PER_PRUNE * (this.clock.monotonic() - startedAt));
     }
     if (rows > 0) this.logger.debug(`pruned ${rows} rows`);
   }
@@ -127,10 +139,19 @@ export class Maintenance {
     this.sampled = await this.store.backlog();
   }
 
+  /** Handlers that are gone for good, and what waits for them. */
+  async retire(): Promise<void> {
+    await this.upkeep.run(this.clock.monotonic() - this.steadySince());
+  }
+
   private async bury(node: NodeRecord, why: string): Promise<void> {
     this.watched.delete(node.id);
     const removed = await this.store.removeNode(node.id, this.clock.now(), node.beat);
     if (removed) this.logger.warn(`node ${node.id} (${node.label}) ${why}: its deliveries are rescued`);
+  }
+
+  private async rest(ms: number): Promise<void> {
+    if (ms > 0) await new Promise<void>((resolve) => this.clock.setTimeout(resolve, ms));
   }
 
   private every(task: string, ms: number, run: () => Promise<void>): void {
@@ -150,11 +171,7 @@ export class Maintenance {
     try {
       await run();
     } catch (error) {
-      if (!this.stopped)
-        this.logger.error(
-          `${task} failed and will be tried again`,
-          error instanceof Error ? error.stack : String(error),
-        );
+      if (!this.stopped) this.logger.error(`${task} failed and will be tried again`, stackOf(error));
     }
   }
 }

@@ -1,14 +1,15 @@
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { HandlerExplorer } from '../discovery/handler.explorer.js';
 import { HandlerRegistry } from '../discovery/handler.registry.js';
 import { EventsNode } from '../dispatch/events-node.service.js';
 import { EVENTS_OPTIONS } from '../events.module-definition.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
+import { EventsLogger } from './events-logger.js';
 
 /** Finds the handlers at boot, and tells the operator what runs here, on what, and what looks like a mistake. */
 @Injectable()
 export class BootReport {
-  private readonly logger = new Logger('EventsModule');
+  private readonly logger = new EventsLogger('EventsModule');
 
   constructor(
     @Inject(EVENTS_OPTIONS) private readonly options: ResolvedEventsOptions,

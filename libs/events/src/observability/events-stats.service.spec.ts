@@ -15,6 +15,7 @@ const NOTHING: StatsCounts = {
   failed: 0,
   dead: 0,
   snoozed: 0,
+  duplicates: 0,
   lost: 0,
   leaked: 0,
   circuitOpened: 0,
@@ -26,7 +27,9 @@ function setUp(names: string[], backlog: HandlerBacklog[] = [], open: string[] =
   const clock = new ManualClock(10_000);
   const activity = new Activity(clock);
   const handlers = { all: () => names.map((name) => ({ name })) } as unknown as HandlerRegistry;
-  const executor = { circuitState: (name: string) => (open.includes(name) ? 'open' : 'closed') } as EventExecutor;
+  const executor = {
+    stateOf: (name: string) => ({ circuit: open.includes(name) ? 'open' : 'closed', paused: name === 'paused' }),
+  } as unknown as EventExecutor;
   const stats = new EventsStats(handlers, activity, executor, { backlog } as unknown as Maintenance, clock);
   return { clock, activity, stats };
 }
@@ -47,7 +50,7 @@ describe('a snapshot', () => {
     for (let n = 0; n < 5; n++) a.record(false);
     b.record(true);
     b.dead = 1;
-    Object.assign(a, { inFlight: 1, retried: 2, snoozed: 3, lost: 4, leaked: 5, circuitOpened: 6 });
+    Object.assign(a, { inFlight: 1, retried: 2, snoozed: 3, duplicates: 7, lost: 4, leaked: 5, circuitOpened: 6 });
     const ofA = {
       ...NOTHING,
       inFlight: 1,
@@ -55,6 +58,7 @@ describe('a snapshot', () => {
       completed: 5,
       retried: 2,
       snoozed: 3,
+      duplicates: 7,
       lost: 4,
       leaked: 5,
       circuitOpened: 6,
@@ -62,10 +66,16 @@ describe('a snapshot', () => {
     const ofB = { ...NOTHING, processed: 1, failed: 1, dead: 1 };
     expect(stats.snapshot()).toEqual({
       handlers: {
-        a: { ...ofA, backlog: 7, oldestPendingMs: 3_000, circuit: 'closed', health: 'healthy' },
-        b: { ...ofB, backlog: 1, oldestPendingMs: 1_000, circuit: 'open', health: 'circuit-open' },
+        a: { ...ofA, backlog: 7, oldestPendingMs: 3_000, circuit: 'closed', paused: false, health: 'healthy' },
+        b: { ...ofB, backlog: 1, oldestPendingMs: 1_000, circuit: 'open', paused: false, health: 'circuit-open' },
       },
       total: { ...ofA, processed: 6, failed: 1, dead: 1, backlog: 8, oldestPendingMs: 3_000, health: 'circuit-open' },
+    });
+  });
+
+  it('shows that a handler is paused, which degrades it', () => {
+    expect(setUp(['paused']).stats.snapshot().handlers).toEqual({
+      paused: { ...NOTHING, circuit: 'closed', paused: true, health: 'degraded' },
     });
   });
 

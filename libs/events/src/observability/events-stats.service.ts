@@ -19,6 +19,8 @@ export interface StatsCounts {
   failed: number;
   dead: number;
   snoozed: number;
+  /** Deliveries that found their idempotency key completed: the handler did not run. */
+  duplicates: number;
   lost: number;
   /** Timed-out or aborted runs that still go on. */
   leaked: number;
@@ -31,6 +33,8 @@ export interface StatsCounts {
 
 export interface HandlerStats extends StatsCounts {
   circuit: CircuitState;
+  /** On all nodes, by an operator. */
+  paused: boolean;
   health: HealthState;
 }
 
@@ -39,7 +43,8 @@ export interface StatsSnapshot {
   total: StatsCounts & { health: HealthState };
 }
 
-const SUMMED = [
+/** Of a handler's activity as they are. */
+const COUNTED = [
   'inFlight',
   'processed',
   'completed',
@@ -47,11 +52,12 @@ const SUMMED = [
   'failed',
   'dead',
   'snoozed',
+  'duplicates',
   'lost',
   'leaked',
   'circuitOpened',
-  'backlog',
 ] as const;
+const SUMMED = [...COUNTED, 'backlog'] as const;
 
 /** Numbers of this node, per handler and in total. Reads memory only. */
 @Injectable()
@@ -78,25 +84,19 @@ export class EventsStats {
 
   private of(name: string): HandlerStats {
     const activity = this.activity.of(name);
-    const { inFlight, processed, completed, retried, failed, dead, snoozed, lost, leaked, circuitOpened, failing } =
-      activity;
-    const circuit = this.executor.circuitState(name);
+    const counts = Object.fromEntries(COUNTED.map((key) => [key, activity[key]])) as Pick<
+      StatsCounts,
+      (typeof COUNTED)[number]
+    >;
+    const { circuit, paused } = this.executor.stateOf(name);
     const sample = this.maintenance.backlog.find(({ handler }) => handler === name);
     return {
-      inFlight,
-      processed,
-      completed,
-      retried,
-      failed,
-      dead,
-      snoozed,
-      lost,
-      leaked,
-      circuitOpened,
+      ...counts,
       backlog: sample ? sample.pending + sample.scheduled : 0,
       oldestPendingMs: sample?.oldestPendingAt == null ? null : Math.max(0, this.clock.now() - sample.oldestPendingAt),
       circuit,
-      health: handlerHealth({ circuit, failing, paused: false }),
+      paused,
+      health: handlerHealth({ circuit, failing: activity.failing, paused }),
     };
   }
 }

@@ -14,6 +14,8 @@ export class HandlerActivity {
   retried = 0;
   dead = 0;
   snoozed = 0;
+  /** Deliveries whose idempotency key was completed before. */
+  duplicates = 0;
   /** Outcomes that could not be written because the delivery belonged to somebody else by then. */
   lost = 0;
   /** Attempts that failed, retried or not. */

@@ -1,4 +1,5 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
+import { EventsLogger } from './events-logger.js';
 
 /** Types that are named in the log before it falls silent about further ones. */
 const MOST_NAMED_TYPES = 1_000;
@@ -6,7 +7,7 @@ const MOST_NAMED_TYPES = 1_000;
 /** Events that no handler wanted: counted, and logged once per type. They are stored, and that is all. */
 @Injectable()
 export class UnhandledEvents {
-  private readonly logger = new Logger('EventsNode');
+  private readonly logger = new EventsLogger('EventsNode');
   private readonly named = new Set<string>();
   /** Since this process started. */
   count = 0;

@@ -3,7 +3,19 @@ import { SlidingWindow } from './sliding-window.js';
 
 export type CircuitState = 'closed' | 'open' | 'half-open';
 
-/** One call that has begun; hand it back to `succeed`, `fail` or `forget`. Only the first of these has an effect. */
+/** A circuit as all nodes share it. Times are epoch milliseconds. */
+export interface SharedCircuit {
+  readonly state: CircuitState;
+  /** +1 at every change of state. */
+  readonly epoch: number;
+  /** Null unless `open`. */
+  readonly openedAt: number | null;
+}
+
+/** What a result asks for; it happens only if the shared circuit is still in this epoch. */
+export type CircuitIntent = { readonly do: 'open' | 'half-open' | 'count-trial'; readonly epoch: number };
+
+/** One call that has begun; hand it back to `succeed` or `fail`, once, unless it says nothing about what is behind it. */
 export interface CircuitTicket {
   /** The epoch the call began in; SETTLED once it has been handed back. */
   epoch: number;
@@ -28,102 +40,124 @@ const TRIALS_BUSY_MS = 1000;
  *                                                            +-----------+
  *                                             at most halfOpenConcurrency trials at a time
  *
+ * The state belongs to the cluster, the window to this node. So nothing here changes the state but `adopt`: results only
+ * answer what should become of it, the caller tries that where all nodes can see it, and adopts what has come of it.
+ * Until then a circuit that this node wants open is open here.
+ *
  * Every arrow begins a new epoch. A call belongs to the epoch it began in: its result counts only if that is still the
  * epoch, so a slow call from before an outage can neither reopen nor close anything. The condition on the first arrow is
- * looked at when a call fails. Closing empties the window; results are placed in it at the moment they arrive.
+ * looked at when a call fails. Results are placed in the window at the moment they arrive; a new epoch empties it.
  *
- * There is no timer: open turns half-open when somebody looks (any member but the three that settle), which is why
- * `onTransition` may hear of it late. After a throw of `onTransition`, the breaker is in its new state.
+ * After closing the node runs halfOpenConcurrency calls at once, and one more with each success, up to what it ran
+ * before: the backlog must not fell what has just come up again.
  */
 export class CircuitBreaker {
-  private current: CircuitState = 'closed';
-  private epochNumber = 0;
-  private openedAt = 0;
-  private trials = 0;
-  private successes = 0;
+  private shared: SharedCircuit = { state: 'closed', epoch: 0, openedAt: null };
+  /** Monotonic; a clock that jumps back must not keep a circuit open for longer than it should be. */
+  private adoptedAt = 0;
+  private wantsOpen = false;
+  private ramp = Infinity;
   private readonly window: SlidingWindow;
 
-  /** @param now milliseconds that never go back. */
+  /**
+   * @param concurrency of the handler, per node.
+   * @param monotonic milliseconds that never go back.
+   * @param now epoch milliseconds, as all nodes have them.
+   */
   constructor(
     private readonly options: ResolvedCircuitOptions,
+    private readonly concurrency: number,
+    private readonly monotonic: () => number,
     private readonly now: () => number,
-    private readonly onTransition?: (from: CircuitState, to: CircuitState) => void,
   ) {
     this.window = new SlidingWindow(options.windowMs);
   }
 
   get state(): CircuitState {
-    this.look();
-    return this.current;
+    return this.wantsOpen ? 'open' : this.shared.state;
   }
 
-  /** How many transitions there have been. */
+  /** As the cluster knows it, whatever this node wants. */
+  get sharedState(): CircuitState {
+    return this.shared.state;
+  }
+
   get epoch(): number {
-    this.look();
-    return this.epochNumber;
+    return this.shared.epoch;
   }
 
-  /** How many of `wanted` calls may begin now. Reserves nothing: `begin` does. */
-  permits(wanted: number): number {
-    const { state } = this;
-    if (state === 'closed') return wanted;
-    return state === 'open' ? 0 : Math.max(0, Math.min(wanted, this.options.halfOpenConcurrency - this.trials));
+  /** Takes over the shared circuit, unless it is older than what is known. True when it is a new epoch. */
+  adopt(circuit: SharedCircuit): boolean {
+    const { state, epoch } = circuit;
+    if (epoch <= this.shared.epoch) return false;
+    // A backlog that did not flow here comes back slowly, also when this node has missed what was between. A node that has
+    // just started knows of nothing that it should be careful with.
+    this.ramp = state === 'closed' && !this.flows ? this.options.halfOpenConcurrency : Infinity;
+    this.shared = { state, epoch, openedAt: circuit.openedAt };
+    this.adoptedAt = this.monotonic();
+    this.wantsOpen = false;
+    this.window.clear();
+    return true;
   }
 
-  /**
-   * A call begins; while half-open it is a trial. Never refuses: ask `permits` first. A call begun all the same while the
-   * circuit is open counts nothing, one begun over the limit of trials is a trial too.
-   */
+  /** How many calls may run at once on this node. */
+  get limit(): number {
+    if (this.state === 'closed') return Math.min(this.concurrency, this.ramp);
+    return this.state === 'open' ? 0 : Math.min(this.concurrency, this.options.halfOpenConcurrency);
+  }
+
+  /** Whether the backlog may flow: closed, and not just come back. */
+  get flows(): boolean {
+    return this.state === 'closed' && this.ramp >= this.concurrency;
+  }
+
+  /** Whether a call may begin that was claimed in this epoch: any while closed, of a half-open circuit only its trials. */
+  permits(claimedIn: number): boolean {
+    return this.state === 'closed' || (this.state === 'half-open' && claimedIn === this.epoch);
+  }
+
   begin(): CircuitTicket {
-    if (this.state === 'half-open') this.trials += 1;
-    return { epoch: this.epochNumber };
+    return { epoch: this.epoch };
   }
 
-  succeed(ticket: CircuitTicket): void {
-    if (!this.settle(ticket)) return;
-    if (this.current === 'closed') {
-      this.window.record(false, this.now());
-    } else if (this.current === 'half-open') {
-      this.successes += 1;
-      if (this.successes >= this.options.successThreshold) this.enter('closed');
-    }
+  succeed(ticket: CircuitTicket): CircuitIntent | undefined {
+    if (!this.settle(ticket)) return undefined;
+    if (this.shared.state === 'half-open') return { do: 'count-trial', epoch: this.epoch };
+    this.window.record(false, this.monotonic());
+    this.ramp++;
+    return undefined;
   }
 
-  fail(ticket: CircuitTicket): void {
-    if (!this.settle(ticket)) return;
-    if (this.current === 'closed') {
-      this.window.record(true, this.now());
-      if (this.isFailing()) this.enter('open');
-    } else if (this.current === 'half-open') {
-      this.enter('open');
-    }
+  fail(ticket: CircuitTicket): CircuitIntent | undefined {
+    if (!this.settle(ticket)) return undefined;
+    if (this.shared.state === 'closed') this.window.record(true, this.monotonic());
+    if (this.shared.state === 'closed' && !this.isFailing()) return undefined;
+    this.wantsOpen = true;
+    return { do: 'open', epoch: this.epoch };
   }
 
-  /** The call says nothing about what is behind it (permanent error, snooze, abort): frees its trial, counts nothing. */
-  forget(ticket: CircuitTicket): void {
-    this.settle(ticket);
+  /** What is to be done without a call: an open circuit whose time has come, or one that could not be opened yet. */
+  get due(): CircuitIntent | undefined {
+    if (this.wantsOpen) return { do: 'open', epoch: this.epoch };
+    return this.state === 'open' && this.openMsLeft() <= 0 ? { do: 'half-open', epoch: this.epoch } : undefined;
   }
 
   /**
-   * Whole milliseconds until a call may begin: 0 when one may now, the rest of `openDuration` while open. While all trials
-   * are under way it is a guess, `openDuration` but at most a second: look again then.
+   * Whole milliseconds until a call may begin: 0 when one may now, the rest of `openDuration` while open. While half-open
+   * it is a guess, `openDuration` but at most a second: look again then.
    */
   retryInMs(): number {
-    if (this.permits(1) > 0) return 0;
-    const waitMs = this.current === 'open' ? this.openMsLeft() : Math.min(this.options.openDurationMs, TRIALS_BUSY_MS);
-    return Math.max(1, Math.ceil(waitMs));
+    if (this.state === 'closed') return 0;
+    const { openDurationMs } = this.options;
+    const left = this.shared.state === 'open' ? this.openMsLeft() : openDurationMs;
+    return Math.max(1, Math.ceil(this.state === 'open' ? left : Math.min(left, TRIALS_BUSY_MS)));
   }
 
-  /** True if the result counts: the first for its ticket, and of this epoch. */
+  /** True if the result counts: the first for its ticket, of this epoch, and not of one that is over here already. */
   private settle(ticket: CircuitTicket): boolean {
-    const counts = ticket.epoch === this.epochNumber;
+    const counts = ticket.epoch === this.epoch && this.state !== 'open';
     ticket.epoch = SETTLED;
-    if (counts && this.current === 'half-open') this.trials -= 1;
     return counts;
-  }
-
-  private look(): void {
-    if (this.current === 'open' && this.openMsLeft() <= 0) this.enter('half-open');
   }
 
   private isFailing(): boolean {
@@ -133,16 +167,8 @@ export class CircuitBreaker {
   }
 
   private openMsLeft(): number {
-    return this.options.openDurationMs - (this.now() - this.openedAt);
-  }
-
-  private enter(state: CircuitState): void {
-    const from = this.current;
-    this.current = state;
-    this.epochNumber += 1;
-    if (state === 'open') this.openedAt = this.now();
-    if (state === 'half-open') this.trials = this.successes = 0;
-    if (state === 'closed') this.window.clear();
-    this.onTransition?.(from, state);
+    const { openDurationMs } = this.options;
+    const open = this.now() - (this.shared.openedAt ?? 0);
+    return Math.min(openDurationMs - open, openDurationMs - (this.monotonic() - this.adoptedAt));
   }
 }

@@ -6,16 +6,14 @@ import { parseDuration } from '../duration.js';
 import type { EventDefinition } from '../envelope/event-definition.js';
 import { checkEventType } from '../envelope/event-type-name.js';
 import { serializePayload } from '../envelope/serialize-payload.js';
+import { nameProblem } from '../envelope/storable-text.js';
+import { upcastPayload } from '../envelope/upcast-payload.js';
 import { validatePayload } from '../envelope/validate-payload.js';
 import { InvalidEventError } from '../errors/invalid-event.error.js';
 import { EVENTS_OPTIONS } from '../events.module-definition.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
 import type { NewEvent } from '../store/records.js';
 import type { PublishOptions } from './publish.types.js';
-
-const LONGEST_KEY = 255;
-/** NUL, or half of a surrogate pair: no database stores these in a text. */
-const UNSTORABLE = /\0|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
 
 /** An event that can be stored; who gets it is asked when it is. */
 export type BuiltEvent = Omit<NewEvent, 'deliveries'>;
@@ -28,43 +26,59 @@ export class EventBuilder {
     private readonly clock: Clock,
   ) {}
 
-  /** @throws InvalidEventError, PayloadValidationError */
+  /** @throws InvalidEventError, PayloadValidationError, UpcastError */
   async build(event: string | EventDefinition, payload: unknown, options: PublishOptions): Promise<BuiltEvent> {
     const definition = typeof event === 'string' ? undefined : event;
     const type = definition ? definition.type : event;
     checkEventType(type);
-    if (definition?.schema) await validatePayload(definition.type, definition.schema, payload);
+    const ofVersion = version(options.version ?? definition?.version ?? 1);
+    const isCurrent = ofVersion === definition?.version;
+    if (isCurrent && definition?.schema) await validatePayload(type, definition.schema, payload);
+    const id = key('id', options.id);
     const now = this.clock.now();
+    const withHeaders = headers(options.headers);
+    if (withHeaders !== null) this.checkSize('headers', withHeaders);
     const text = serializePayload(payload);
-    const bytes = Buffer.byteLength(text);
-    if (bytes > this.options.maxPayloadBytes) {
-      throw new InvalidEventError(
-        'payload',
-        `has ${bytes} bytes as JSON, but maxPayloadBytes is ${this.options.maxPayloadBytes}`,
-      );
-    }
+    this.checkSize('payload', text);
+    const shown = definition && ofVersion < definition.version ? await lifted(definition, ofVersion, text) : payload;
     return {
-      id: key('id', options.id) ?? uuidv7(),
+      id: id ?? uuidv7(),
+      generatedId: id === null,
       type,
-      version: version(options.version ?? definition?.version ?? 1),
+      version: ofVersion,
       payload: text,
-      headers: headers(options.headers),
-      orderingKey: key('orderingKey', options.orderingKey ?? definition?.orderingKey?.(payload)),
+      headers: withHeaders,
+      orderingKey: key('orderingKey', options.orderingKey ?? definition?.orderingKey?.(shown)),
       priority: priority(options.priority),
       occurredAt: moment('occurredAt', options.occurredAt) ?? now,
       availableAt: dueAt(options.delay, now),
     };
   }
+
+  private checkSize(field: string, text: string): void {
+    const [bytes, most] = [Buffer.byteLength(text), this.options.maxPayloadBytes];
+    if (bytes > most) throw new InvalidEventError(field, `has ${bytes} bytes as JSON, but maxPayloadBytes is ${most}`);
+  }
+}
+
+/**
+ * The payload of an older version as its handlers will get it, checked; what is stored stays as it was published. A
+ * definition that asks nothing of payloads need not be able to lift it.
+ */
+async function lifted(definition: EventDefinition, from: number, payload: string): Promise<unknown> {
+  const { type, schema, orderingKey } = definition;
+  if (!schema && !orderingKey) return undefined;
+  const current = await upcastPayload(definition, from, JSON.parse(payload));
+  if (schema) await validatePayload(type, schema, current);
+  return current;
 }
 
 function key(field: string, value: unknown): string | null {
   if (value === undefined || value === null) return null;
   if (typeof value !== 'string' || value.length === 0)
     throw new InvalidEventError(field, `must be a text that is not empty, but is ${inspect(value)}`);
-  if (value.length > LONGEST_KEY)
-    throw new InvalidEventError(field, `may have ${LONGEST_KEY} characters, but has ${value.length}`);
-  if (UNSTORABLE.test(value))
-    throw new InvalidEventError(field, `has a NUL character or half of a surrogate pair: ${inspect(value)}`);
+  const problem = nameProblem(value);
+  if (problem !== undefined) throw new InvalidEventError(field, problem);
   return value;
 }
 

@@ -1,15 +1,15 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import { Clock } from '../clock/clock.js';
-import { ClusterRegistry } from '../discovery/cluster-registry.js';
-import { WorkSignal } from '../dispatch/work-signal.js';
 import type { EventInput, PublishPayload } from '../envelope/event-payload.js';
+import { InvalidEventError } from '../errors/invalid-event.error.js';
+import { PayloadValidationError } from '../errors/payload-validation.error.js';
+import { UpcastError } from '../errors/upcast.error.js';
 import { EVENTS_OPTIONS } from '../events.module-definition.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
-import { UnhandledEvents } from '../observability/unhandled-events.js';
 import { EVENT_STORE, type EventStore } from '../store/event-store.js';
-import type { NewEvent } from '../store/records.js';
 import { AmbientTransaction } from './ambient-transaction.js';
+import { CommitGroups } from './commit-groups.js';
+import { EventAppender } from './event-appender.js';
 import { type BuiltEvent, EventBuilder } from './event-builder.js';
 import type { PublishOptions, PublishReceipt, PublishRequest } from './publish.types.js';
 
@@ -19,12 +19,10 @@ export class EventPublisher {
   constructor(
     @Inject(EVENTS_OPTIONS) private readonly options: ResolvedEventsOptions,
     @Inject(EVENT_STORE) private readonly store: EventStore,
-    private readonly clock: Clock,
     private readonly builder: EventBuilder,
-    private readonly registry: ClusterRegistry,
+    private readonly appender: EventAppender,
+    private readonly groups: CommitGroups,
     private readonly ambient: AmbientTransaction,
-    private readonly signal: WorkSignal,
-    private readonly unhandled: UnhandledEvents,
   ) {}
 
   /**
@@ -40,18 +38,26 @@ export class EventPublisher {
     options: PublishOptions = {},
   ): Promise<PublishReceipt> {
     const built = await this.builder.build(event, payload, options);
-    const [receipt] = await this.append([built], options.manager);
+    const manager = this.manager(options.manager);
+    const isFree = built.generatedId && built.orderingKey === null;
+    if (!manager && isFree) return this.groups.append(built);
+    const [receipt] = await this.append([built], manager);
     return receipt;
   }
 
-  /** Publishes many events, all or none, in the order given; joins a transaction as `publish` does. */
+  /**
+   * Publishes many events, all or none, in the order given; joins a transaction as `publish` does.
+   * @throws as `publish` does; `index` of the error says which event it is about.
+   */
   async publishAll(
     events: readonly PublishRequest[],
     options: { manager?: EntityManager } = {},
   ): Promise<PublishReceipt[]> {
     const built: BuiltEvent[] = [];
-    for (const { event, payload, ...rest } of events) built.push(await this.builder.build(event, payload, rest));
-    return built.length === 0 ? [] : this.append(built, options.manager);
+    for (const [index, { event, payload, ...rest }] of events.entries()) {
+      built.push(await this.builder.build(event, payload, rest).catch((error: unknown) => refuse(error, index)));
+    }
+    return built.length === 0 ? [] : this.append(built, this.manager(options.manager));
   }
 
   /**
@@ -62,21 +68,14 @@ export class EventPublisher {
     return this.ambient.run(work);
   }
 
-  private async append(built: readonly BuiltEvent[], given: EntityManager | undefined): Promise<PublishReceipt[]> {
-    const manager = given ?? this.ambient.manager ?? this.currentManager();
+  private append(built: readonly BuiltEvent[], manager: EntityManager | undefined): Promise<PublishReceipt[]> {
     if (manager) this.store.checkManager(manager);
-    const { registry } = this;
-    // In one go with the version they are of: a newer version on older deliveries would leave out a new handler for good.
-    const events = built.map((event) => ({ ...event, deliveries: registry.deliveriesOf(event) }));
-    const request = { events, registryVersion: registry.version, now: this.clock.now() };
-    const result = await this.store.append(request, manager);
-    // Behind, so the processor owes these a detour, but not the next; a publisher-only node learns of new handlers by this.
-    // Before the first load a copy must stay behind: this node's own handlers are to come.
-    if (!result.fannedOut && registry.version >= 0) registry.refresh().catch(() => {});
-    const committed = () => this.committed(events, result.stored, result.fannedOut);
-    if (manager) this.store.afterCommit(manager, committed);
-    else committed();
-    return events.map(({ id }, index) => ({ id, duplicate: !result.stored[index] }));
+    return this.appender.append(built, manager);
+  }
+
+  /** The transaction that a publish joins. */
+  private manager(given: EntityManager | undefined): EntityManager | undefined {
+    return given ?? this.ambient.manager ?? this.currentManager();
   }
 
   /** A manager that the application's ambient-transaction library answers counts only while its transaction is open. */
@@ -84,19 +83,13 @@ export class EventPublisher {
     const manager = this.options.currentManager?.();
     return manager?.queryRunner?.isTransactionActive ? manager : undefined;
   }
+}
 
-  private committed(events: readonly NewEvent[], stored: readonly boolean[], fannedOut: boolean): void {
-    let dueAt = Infinity;
-    let any = false;
-    events.forEach((event, index) => {
-      if (!stored[index]) return;
-      if (fannedOut && event.deliveries.length === 0) {
-        this.unhandled.note(event.type);
-        return;
-      }
-      any = true;
-      dueAt = Math.min(dueAt, event.availableAt ?? 0);
-    });
-    if (any) this.signal.raise({ raw: !fannedOut, dueAt });
+/** Says which event of a list is refused. */
+function refuse(error: unknown, index: number): never {
+  if (error instanceof InvalidEventError || error instanceof PayloadValidationError || error instanceof UpcastError) {
+    error.index = index;
+    error.message += ` (event ${index} of the list)`;
   }
+  throw error;
 }

@@ -1,0 +1,57 @@
+/** Scope: which links the chain has, and their order, outermost first. */
+import { Logger } from '@nestjs/common';
+import { describe, expect, it } from 'vitest';
+import { Activity } from '../observability/activity.js';
+import { MemoryStore } from '../store/memory/memory-store.js';
+import { ManualClock } from '../testing/manual-clock.js';
+import { chainLinks } from './chain.js';
+import { Circuits } from './circuits.js';
+import { Deadlines } from './deadlines.js';
+import type { EventMiddleware } from './middleware.js';
+import { RateLimits } from './rate-limits.js';
+
+class First implements EventMiddleware {
+  invoke = (_invocation: unknown, next: () => Promise<void>) => next();
+}
+
+class Second extends First {}
+
+function namesWith(...middleware: (typeof First)[]): string[] {
+  const clock = new ManualClock();
+  const store = new MemoryStore(clock);
+  const logger = new Logger();
+  const links = chainLinks({
+    clock,
+    logger,
+    activity: new Activity(clock),
+    middleware: middleware.map((type) => ({ type, get: () => new type() })),
+    limits: new RateLimits(store, clock),
+    keys: store,
+    circuits: new Circuits([], { store, clock, logger, onChange: () => undefined }),
+    deadlines: new Deadlines(clock),
+    readPayload: (seq) => store.payload(seq),
+    onLeak: () => undefined,
+  });
+  return links.map(({ name }) => name);
+}
+
+describe('the chain', () => {
+  it('goes from the trace to the timeout: what refuses is outside of what counts', () => {
+    expect(namesWith()).toEqual(['tracing', 'metrics', 'payload', 'rateLimit', 'idempotency', 'circuit', 'timeout']);
+  });
+
+  it('has the application’s middleware around all that limits a handler, in the order given', () => {
+    expect(namesWith(First, Second)).toEqual([
+      'tracing',
+      'metrics',
+      'payload',
+      'guard',
+      'First',
+      'Second',
+      'rateLimit',
+      'idempotency',
+      'circuit',
+      'timeout',
+    ]);
+  });
+});
