@@ -13,15 +13,26 @@ import { FraudCheckHandler } from './handlers/fraud-check.handler.js';
 import { LedgerExportHandler } from './handlers/ledger-export.handler.js';
 import { NotifyCustomerHandler } from './handlers/notify-customer.handler.js';
 import { LedgerEntry } from './ledger/ledger-entry.entity.js';
+import { PartnerReportHandler } from './handlers/partner-report.handler.js';
+import { WelcomeGiftHandler } from './handlers/welcome-gift.handler.js';
 import { DeadLettersController } from './operations/dead-letters.controller.js';
 import { HealthController } from './operations/health.controller.js';
 import { StatsController } from './operations/stats.controller.js';
+import { PartnerController } from './partner/partner.controller.js';
+import { Partner } from './partner/partner.service.js';
 import { Payment } from './payments/payment.entity.js';
 import { PaymentsController } from './payments/payments.controller.js';
 import { PaymentsService } from './payments/payments.service.js';
 
 const ENTITIES = [Payment, Account, LedgerEntry];
-const HANDLERS = [AccountBalanceHandler, NotifyCustomerHandler, FraudCheckHandler, LedgerExportHandler];
+const HANDLERS = [
+  AccountBalanceHandler,
+  NotifyCustomerHandler,
+  FraudCheckHandler,
+  LedgerExportHandler,
+  PartnerReportHandler,
+  WelcomeGiftHandler,
+];
 
 /** Wiring, nothing else. */
 @Module({})
@@ -44,11 +55,13 @@ export class AppModule {
         DeadLettersController,
         DownstreamController,
         HealthController,
+        PartnerController,
         StatsController,
       ],
       providers: [
         PaymentsService,
         Downstream,
+        Partner,
         ...HANDLERS,
         { provide: APP_PIPE, useClass: StandardSchemaValidationPipe },
       ],

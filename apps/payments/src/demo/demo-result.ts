@@ -19,6 +19,14 @@ export interface DemoSummary {
   dead: number;
   /** Deliveries put back without an attempt spent. */
   snoozed: number;
+  /** Deliveries of the rate-limited handler that were put back until they had a token. */
+  rateLimited: number;
+  /** Calls that the rate-limited handler made in the busiest second, and how many it may. */
+  busiestSecond: number;
+  busiestSecondAllowed: number;
+  /** Users who got the gift of the idempotent handler, and deliveries that found it sent already. */
+  gifts: number;
+  giftDuplicates: number;
   circuitOpened: number;
   balancesMatch: boolean;
   /** The states that `/health` went through, in order. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Delivery } from 'nestjs-durable-events';
 import type { DemoResult } from './demo-result.js';
-import { answered, balanceProblems, inState, problemsOf } from './findings.js';
+import { answered, balanceProblems, BUSIEST_SECOND_ALLOWED, inState, problemsOf } from './findings.js';
 import { HealthWatch } from './health-watch.js';
 import { inParallel } from './in-parallel.js';
 import { expectationOf, readLines } from './payments-file.js';
@@ -63,6 +63,7 @@ async function payAndCheck(
     const deliveries = await deliveriesOf(client, accepted);
     const balances = await client.accounts();
     const stats = await client.stats();
+    const partner = await client.partner();
     await watch.stop();
     const ended = await service.stop();
 
@@ -79,6 +80,11 @@ async function payAndCheck(
         retried,
         dead: inState(deliveries, 'dead'),
         snoozed,
+        rateLimited: stats.handlers['partner-report']?.snoozed ?? 0,
+        busiestSecond: partner.busiestSecond,
+        busiestSecondAllowed: BUSIEST_SECOND_ALLOWED,
+        gifts: stats.handlers['welcome-gift']?.completed ?? 0,
+        giftDuplicates: inState(deliveries, 'duplicate'),
         circuitOpened,
         balancesMatch: balanceProblems(balances, expected.balances).length === 0,
         health: watch.states,
@@ -88,7 +94,16 @@ async function payAndCheck(
       handlers: stats.handlers,
       refusals: answers.filter(({ status }) => status === 400).flatMap(({ body }) => body.message ?? []),
       problems: problemsOf(
-        { answers, deliveries, stats, balances, healthStates: watch.states, healthFailures: watch.failures, ended },
+        {
+          answers,
+          deliveries,
+          stats,
+          balances,
+          partner,
+          healthStates: watch.states,
+          healthFailures: watch.failures,
+          ended,
+        },
         expected,
       ),
     };
@@ -133,7 +148,7 @@ async function settle(client: ServiceClient, payments: number): Promise<void> {
   await withProgress('deliveries settled', deliveries, (update) =>
     waitFor('all deliveries are settled', SETTLE_WITHIN_MS, async () => {
       const { total, handlers } = await client.stats();
-      const settled = total.completed + total.dead;
+      const settled = total.completed + total.duplicates + total.dead;
       update(settled);
       const closed = Object.values(handlers).every(({ circuit }) => circuit === 'closed');
       return (settled >= deliveries && closed) || undefined;

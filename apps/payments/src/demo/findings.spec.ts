@@ -9,6 +9,7 @@ const expected: Expectation = {
   refused: 1,
   tooLarge: 1,
   negative: 1,
+  users: 1,
   balances: new Map([['ann EUR', 30]]),
 };
 
@@ -23,15 +24,24 @@ const good: Findings = {
     { status: 400, body: { message: ['amount: is bad'] } },
   ],
   deliveries: [
-    ...Array.from({ length: 6 }, () => delivery('completed')),
+    ...Array.from({ length: 9 }, () => delivery('completed')),
+    delivery('duplicate'),
     delivery('dead', 'rejected'),
     delivery('dead', 'exhausted'),
   ],
   stats: {
-    handlers: { 'notify-customer': {}, 'account-balance': {}, 'fraud-check': {}, 'ledger-export': {} },
-    total: { completed: 6, dead: 2, circuitOpened: 1 },
+    handlers: {
+      'notify-customer': {},
+      'account-balance': {},
+      'fraud-check': {},
+      'ledger-export': {},
+      'partner-report': {},
+      'welcome-gift': {},
+    },
+    total: { completed: 9, duplicates: 1, dead: 2, circuitOpened: 1 },
   } as unknown as StatsSnapshot,
   balances: [{ userId: 'ann', currency: 'EUR', balance: 0.3 }],
+  partner: { calls: 2, busiestSecond: 2 },
   healthStates: ['healthy', 'circuit-open', 'healthy'],
   healthFailures: [],
   ended: 'exit code 0',
@@ -57,7 +67,7 @@ describe('problemsOf', () => {
       'a delivery that died of something else',
       { deliveries: [delivery('dead', 'exhausted'), ...good.deliveries.slice(1)] },
       [
-        'deliveries completed: 5, expected 6',
+        'deliveries completed: 8, expected 9',
         'deliveries dead: 3, expected 2',
         'dead as exhausted (negative): 2, expected 1',
       ],
@@ -83,17 +93,27 @@ describe('problemsOf', () => {
       'a handler that the service does not know, although its own numbers agree',
       {
         stats: {
-          handlers: { 'notify-customer': {}, 'account-balance': {}, 'fraud-check': {} },
-          total: { completed: 4, dead: 2, circuitOpened: 1 },
+          handlers: { 'notify-customer': {}, 'account-balance': {}, 'fraud-check': {}, 'welcome-gift': {} },
+          total: { completed: 7, duplicates: 1, dead: 2, circuitOpened: 1 },
         } as unknown as StatsSnapshot,
         deliveries: good.deliveries.slice(2),
       },
       [
-        'handlers: account-balance, fraud-check, notify-customer, expected account-balance, fraud-check, ledger-export, notify-customer',
-        'deliveries: 6, expected 8',
-        'deliveries completed: 4, expected 6',
-        'completed, as the service counts: 4, expected 6',
+        'handlers: account-balance, fraud-check, notify-customer, welcome-gift, expected account-balance, fraud-check, ledger-export, notify-customer, partner-report, welcome-gift',
+        'deliveries: 10, expected 12',
+        'deliveries completed: 7, expected 9',
+        'completed, as the service counts: 7, expected 9',
       ],
+    ],
+    [
+      'a gift sent twice',
+      { deliveries: [...good.deliveries.filter(({ state }) => state !== 'duplicate'), delivery('completed')] },
+      ['deliveries completed: 10, expected 9', 'duplicates of a gift: 0, expected 1'],
+    ],
+    [
+      'a partner called too often',
+      { partner: { calls: 2, busiestSecond: 126 } },
+      ['the partner got 126 calls in a second, allowed 125'],
     ],
     [
       'a circuit that never opened',

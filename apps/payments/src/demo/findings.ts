@@ -1,10 +1,21 @@
 import type { Delivery, StatsSnapshot } from 'nestjs-durable-events';
 import { toCents } from '../payments/amount.js';
+import { PARTNER_LIMIT } from '../partner/partner-limit.js';
 import { accountKey, type Expectation } from './payments-file.js';
-import type { Answer, Balance } from './service-client.js';
+import type { Answer, Balance, PartnerUsage } from './service-client.js';
 
 /** Those that must run for each payment; the service is not asked, lest one that it has lost goes unnoticed. */
-const HANDLERS = ['account-balance', 'fraud-check', 'ledger-export', 'notify-customer'];
+const HANDLERS = [
+  'account-balance',
+  'fraud-check',
+  'ledger-export',
+  'notify-customer',
+  'partner-report',
+  'welcome-gift',
+];
+
+/** In any second a full bucket, and what comes back meanwhile; a call may come up to 50 ms after its token. */
+export const BUSIEST_SECOND_ALLOWED = PARTNER_LIMIT.burst + PARTNER_LIMIT.limit * 1.05;
 
 /** Everything that the demo has seen of the service. */
 export interface Findings {
@@ -13,6 +24,7 @@ export interface Findings {
   readonly deliveries: readonly Delivery[];
   readonly stats: StatsSnapshot;
   readonly balances: readonly Balance[];
+  readonly partner: PartnerUsage;
   readonly healthStates: readonly string[];
   readonly healthFailures: readonly string[];
   /** How the process ended, as `ServiceProcess.stop` says it. */
@@ -37,6 +49,9 @@ export function problemsOf(found: Findings, expected: Expectation): string[] {
   const { answers, deliveries, stats, healthStates } = found;
   const allDeliveries = expected.accepted * HANDLERS.length;
   const suspicious = expected.tooLarge + expected.negative;
+  // Each user gets one gift.
+  const giftDuplicates = expected.accepted - expected.users;
+  const completed = allDeliveries - suspicious - giftDuplicates;
   const checks: [what: string, found: unknown, expected: unknown][] = [
     ['handlers', Object.keys(stats.handlers).toSorted().join(', '), HANDLERS.join(', ')],
     ['payments accepted', answered(answers, 202), expected.accepted],
@@ -44,7 +59,8 @@ export function problemsOf(found: Findings, expected: Expectation): string[] {
     ['payments refused', answered(answers, 400), expected.refused],
     ['refusals that say why', answers.filter(saysWhy).length, expected.refused],
     ['deliveries', deliveries.length, allDeliveries],
-    ['deliveries completed', inState(deliveries, 'completed'), allDeliveries - suspicious],
+    ['deliveries completed', inState(deliveries, 'completed'), completed],
+    ['duplicates of a gift', inState(deliveries, 'duplicate'), giftDuplicates],
     ['deliveries dead', inState(deliveries, 'dead'), suspicious],
     [
       'dead as rejected (too large)',
@@ -56,7 +72,9 @@ export function problemsOf(found: Findings, expected: Expectation): string[] {
       deliveries.filter(({ reason }) => reason === 'exhausted').length,
       expected.negative,
     ],
-    ['completed, as the service counts', stats.total.completed, allDeliveries - suspicious],
+    ['completed, as the service counts', stats.total.completed, completed],
+    ['duplicates of a gift, as the service counts', stats.total.duplicates, giftDuplicates],
+    ['calls of the partner', found.partner.calls, expected.accepted],
     ['dead, as the service counts', stats.total.dead, suspicious],
     ['/health at the end', healthStates.at(-1), 'healthy'],
   ];
@@ -64,6 +82,10 @@ export function problemsOf(found: Findings, expected: Expectation): string[] {
     .filter(([, is, should]) => is !== should)
     .map(([what, is, should]) => `${what}: ${String(is)}, expected ${String(should)}`);
   problems.push(...balanceProblems(found.balances, expected.balances));
+  if (found.partner.busiestSecond > BUSIEST_SECOND_ALLOWED)
+    problems.push(
+      `the partner got ${found.partner.busiestSecond} calls in a second, allowed ${BUSIEST_SECOND_ALLOWED}`,
+    );
   if (stats.total.circuitOpened === 0) problems.push('no circuit opened, although the message service was down');
   if (!healthStates.includes('circuit-open')) problems.push('/health never said circuit-open');
   problems.push(...found.healthFailures.map((failure) => `/health: ${failure}`));

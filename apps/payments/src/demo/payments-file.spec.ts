@@ -20,6 +20,7 @@ describe('expectationOf', () => {
       refused: 0,
       tooLarge: 1,
       negative: 1,
+      users: 2,
       balances: new Map([
         ['ann EUR', 30],
         ['bob EUR', 1_000_000],
@@ -33,7 +34,7 @@ describe('expectationOf', () => {
 
   it('finds in the checked-in file what its generator promises', () => {
     const { balances, ...counts } = expectationOf(readLines('apps/payments/data/payments.ndjson'));
-    expect(counts).toEqual({ accepted: 950, duplicates: 50, refused: 3, tooLarge: 20, negative: 30 });
+    expect(counts).toEqual({ accepted: 950, duplicates: 50, refused: 3, tooLarge: 20, negative: 30, users: 20 });
     expect(balances.size).toBeGreaterThan(20);
   });
 });

@@ -7,6 +7,8 @@ export interface Expectation {
   readonly refused: number;
   readonly tooLarge: number;
   readonly negative: number;
+  /** Who made the accepted payments. */
+  readonly users: number;
   /** `user currency` -> cents, of those payments that are neither negative nor too large. */
   readonly balances: ReadonlyMap<string, number>;
 }
@@ -28,6 +30,7 @@ export function readLines(file: string): string[] {
 /** Reads the lines as the service should. */
 export function expectationOf(lines: readonly string[]): Expectation {
   const seen = new Set<string>();
+  const users = new Set<string>();
   const balances = new Map<string, number>();
   let [duplicates, refused, tooLarge, negative] = [0, 0, 0, 0];
   for (const line of lines) {
@@ -41,6 +44,7 @@ export function expectationOf(lines: readonly string[]): Expectation {
       continue;
     }
     seen.add(payment.paymentId);
+    users.add(payment.userId);
     const cents = Math.round(payment.amount * 100);
     if (cents > LIMIT_CENTS) tooLarge++;
     else if (cents < 0) negative++;
@@ -49,7 +53,7 @@ export function expectationOf(lines: readonly string[]): Expectation {
       balances.set(account, (balances.get(account) ?? 0) + cents);
     }
   }
-  return { accepted: seen.size, duplicates, refused, tooLarge, negative, balances };
+  return { accepted: seen.size, duplicates, refused, tooLarge, negative, users: users.size, balances };
 }
 
 export function accountKey(userId: string, currency: string): string {

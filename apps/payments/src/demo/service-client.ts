@@ -12,6 +12,12 @@ export interface Balance {
   readonly balance: number;
 }
 
+/** What the partner has seen of the service. */
+export interface PartnerUsage {
+  readonly calls: number;
+  readonly busiestSecond: number;
+}
+
 /** What `GET /health` says of the events. */
 export interface Health {
   readonly httpStatus: number;
@@ -47,6 +53,10 @@ export class ServiceClient {
 
   stats(): Promise<StatsSnapshot> {
     return this.get('/stats');
+  }
+
+  partner(): Promise<PartnerUsage> {
+    return this.get('/partner');
   }
 
   accounts(): Promise<Balance[]> {

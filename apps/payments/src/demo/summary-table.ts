@@ -2,7 +2,7 @@ import Table from 'cli-table3';
 import type { DemoResult } from './demo-result.js';
 
 const PLAIN = { style: { head: [], border: [], compact: true } };
-const COUNTS = ['completed', 'retried', 'dead', 'snoozed', 'circuitOpened'] as const;
+const COUNTS = ['completed', 'duplicates', 'retried', 'dead', 'snoozed', 'circuitOpened'] as const;
 
 /** The result for people: every number, and what it is. */
 export function summaryTable({ summary, expected, handlers, refusals, problems }: DemoResult): string {
@@ -20,19 +20,31 @@ export function summaryTable({ summary, expected, handlers, refusals, problems }
   );
   const deliveries = new Table({
     ...PLAIN,
-    head: ['deliveries', 'completed', 'retried', 'dead', 'snoozed', 'circuit opened', 'health at the end'],
-    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'left'],
+    head: ['deliveries', 'completed', 'duplicate', 'retried', 'dead', 'snoozed', 'circuit opened', 'health at the end'],
+    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'left'],
   });
   for (const [name, stats] of Object.entries(handlers))
     deliveries.push([name, ...COUNTS.map((count) => stats[count]), stats.health]);
-  deliveries.push(['all', ...COUNTS.map((count) => summary[count]), summary.health.at(-1) ?? '']);
+  const { completed, giftDuplicates, retried, dead, snoozed, circuitOpened } = summary;
+  deliveries.push([
+    'all',
+    completed,
+    giftDuplicates,
+    retried,
+    dead,
+    snoozed,
+    circuitOpened,
+    summary.health.at(-1) ?? '',
+  ]);
   return [
     payments.toString(),
     deliveries.toString(),
     `${summary.deliveries} deliveries: ${summary.accepted} accepted payments x ${Object.keys(handlers).length} handlers`,
     `dead: ${expected.tooLarge} payments are too large (rejected at once), ${expected.negative} are negative (exhausted)`,
     'retried: attempts that failed and were followed by another, in the outage or on a negative payment',
-    'snoozed: put back without an attempt; rare, since the deliveries of an open circuit are not even claimed',
+    'snoozed: put back without an attempt, for a circuit that opened meanwhile or until partner-report has a token again',
+    `partner-report (rate limit): put back ${summary.rateLimited} times; ${summary.busiestSecond} calls in its busiest second, of ${summary.busiestSecondAllowed} allowed`,
+    `welcome-gift (idempotent by user): ${summary.gifts} gifts, ${summary.giftDuplicates} deliveries found theirs sent already`,
     `refused: ${refusals.join(' | ')}`,
     `/health: ${summary.health.join(' -> ')}`,
     `took ${(summary.elapsedMs / 1_000).toFixed(1)} s`,

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 
 const filter = {
-  eventId: z.string().optional(),
-  eventType: z.string().optional(),
-  handler: z.string().optional(),
+  eventId: z.string().min(1).optional(),
+  eventType: z.string().min(1).optional(),
+  handler: z.string().min(1).optional(),
   reason: z.enum(['exhausted', 'rejected', 'expired']).optional(),
 };
 
