@@ -6,15 +6,40 @@ import { AssertionError } from 'node:assert';
 import { describe, expect, it } from 'vitest';
 import { storeContract } from '../../libs/events/src/testing/store-contract.js';
 import { type ContractCase, runContractCase } from '../../libs/events/src/testing/store-contract/contract-case.js';
+import { chainUpkeepFaults, tokenFaults } from '../support/broken-stores/chain-faults.js';
+import { circuitFaults, trialFaults } from '../support/broken-stores/circuit-faults.js';
 import { deliveryFaults } from '../support/broken-stores/delivery-faults.js';
 import { edgeFaults } from '../support/broken-stores/edge-faults.js';
 import { breakStore, type Fault } from '../support/broken-stores/fault.js';
+import { handlerFaults, retireFaults } from '../support/broken-stores/handler-faults.js';
+import { keyFaults } from '../support/broken-stores/key-faults.js';
+import { laneFaults } from '../support/broken-stores/lane-faults.js';
+import { laneLeaseFaults } from '../support/broken-stores/lane-lease-faults.js';
+import { laneLetterFaults } from '../support/broken-stores/lane-letter-faults.js';
 import { leaseFaults } from '../support/broken-stores/lease-faults.js';
+import { letterFaults } from '../support/broken-stores/letter-faults.js';
 import { publishFaults } from '../support/broken-stores/publish-faults.js';
 import { upkeepFaults } from '../support/broken-stores/upkeep-faults.js';
 import { memoryHarness } from '../support/memory-harness.js';
 
-const FAULTS: readonly Fault[] = [...publishFaults, ...deliveryFaults, ...leaseFaults, ...upkeepFaults, ...edgeFaults];
+const FAULTS: readonly Fault[] = [
+  ...publishFaults,
+  ...deliveryFaults,
+  ...leaseFaults,
+  ...upkeepFaults,
+  ...edgeFaults,
+  ...handlerFaults,
+  ...retireFaults,
+  ...circuitFaults,
+  ...trialFaults,
+  ...tokenFaults,
+  ...keyFaults,
+  ...chainUpkeepFaults,
+  ...letterFaults,
+  ...laneFaults,
+  ...laneLetterFaults,
+  ...laneLeaseFaults,
+];
 
 /** What a case makes of a store with these verbs done wrong: its error, or undefined when it passes. */
 async function verdict(contractCase: ContractCase, verbs: Fault['verbs']): Promise<unknown> {

@@ -51,7 +51,7 @@ describe('the in-memory store', () => {
     expect([await stranger.findEvent('e1'), await stranger.nodes()]).toEqual([null, []]);
   });
 
-  it('tells the other stores on its data of work, not itself, and not the closed ones', async () => {
+  it('tells the other stores on its data, not itself, and not the closed ones', async () => {
     const database = new MemoryDatabase();
     const [a, b, c] = [1, 2, 3].map(() => new MemoryStore(new ManualClock(), database)) as [
       MemoryStore,
@@ -59,14 +59,26 @@ describe('the in-memory store', () => {
       MemoryStore,
     ];
     const heard: string[] = [];
-    a.listen(() => heard.push('a'));
-    b.listen(() => heard.push('b'));
-    c.listen(() => heard.push('c'));
+    a.listen((topic) => heard.push(`a ${topic}`));
+    b.listen((topic) => heard.push(`b ${topic}`));
+    c.listen((topic) => heard.push(`c ${topic}`));
     await c.close();
-    await a.notify();
+    await a.notify('handlers');
     expect(heard).toEqual([]);
     await new Promise((resolve) => setImmediate(resolve));
-    expect(heard).toEqual(['b']);
+    expect(heard).toEqual(['b handlers']);
+  });
+
+  it('forgets expired keys and full buckets although nobody prunes', async () => {
+    const database = new MemoryDatabase();
+    const store = new MemoryStore(new ManualClock(), database);
+    for (let step = 0; step < 3_000; step++) {
+      const name = { handler: 'mail', key: `${step}` };
+      await store.claimKeys([{ ...name, owner: 1, expiresAt: T0 + step + 50 }], T0 + step);
+      await store.takeTokens([{ ...name, burst: 5, intervalMs: 50 }], T0 + step);
+    }
+    expect(database.keys.size).toBeLessThan(1_002);
+    expect(database.buckets.size).toBeLessThan(1_002);
   });
 
   it('refuses a manager that is used as if there were a database', async () => {

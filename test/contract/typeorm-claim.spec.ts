@@ -12,10 +12,46 @@ import {
   startMeanwhile,
   T0,
 } from '../../libs/events/src/testing/store-contract/scene.js';
-import { hasPostgres, postgresSchema, sharedDatabases } from '../support/databases.js';
+import type { ClaimRequest } from '../../libs/events/src/store/delivery.store.js';
+import { claimPostgres } from '../../libs/events/src/typeorm/sql/claim.postgres.js';
+import type { Statement } from '../../libs/events/src/typeorm/verb.js';
+import { tables } from '../../libs/events/src/typeorm/tables.js';
+import { hasPostgres, postgresSchema, sharedDatabases, type TestDatabase } from '../support/databases.js';
 import { type TypeOrmHarness, typeormHarness } from '../support/typeorm-harness.js';
 
 let harness: TypeOrmHarness;
+
+interface PlanNode {
+  readonly 'Index Name'?: string;
+  readonly 'Shared Hit Blocks': number;
+  readonly 'Shared Read Blocks': number;
+  readonly Plans?: readonly PlanNode[];
+}
+
+/** Blocks that the claim reads in search of its candidates, as the database counts them; what it leases is rolled back. */
+async function blocksRead({ connection, schema }: TestDatabase, request: ClaimRequest): Promise<number> {
+  const statement = claimPostgres(tables('postgres', 'event_', schema))(request).next().value as Statement;
+  const source = await new DataSource(connection).initialize();
+  const runner = source.createQueryRunner();
+  try {
+    await runner.startTransaction();
+    await runner.query('set local enable_seqscan = off');
+    const sql = `explain (analyze, buffers, format json) ${statement.sql}`;
+    const [row] = (await runner.query(sql, [...statement.params])) as { 'QUERY PLAN': [{ Plan: PlanNode }] }[];
+    const scans = nodes(row['QUERY PLAN'][0].Plan).filter((node) => node['Index Name'] === 'event_delivery_claim');
+    expect(scans).not.toEqual([]);
+    return scans.reduce((sum, node) => sum + node['Shared Hit Blocks'] + node['Shared Read Blocks'], 0);
+  } finally {
+    await runner.rollbackTransaction();
+    await runner.release();
+    await source.destroy();
+  }
+}
+
+function nodes(node: PlanNode): PlanNode[] {
+  return [node, ...(node.Plans ?? []).flatMap(nodes)];
+}
+
 afterEach(() => harness.dispose());
 
 describe.each(sharedDatabases)('a claim on %s', (_, make) => {
@@ -63,6 +99,37 @@ describe.each(sharedDatabases)('a claim on %s', (_, make) => {
 });
 
 describe.skipIf(!hasPostgres)('a claim on PostgreSQL', () => {
+  it('that begins behind 50,000 rows which are gone, but which an idle transaction still sees, reads none of them', async () => {
+    const database = postgresSchema();
+    harness = await typeormHarness(database);
+    const { store, hand } = harness;
+    const node = await join(store);
+    await hand(`insert into {inbox} (seq, id, type, payload, bytes, fanned_out_at)
+      select n, 'e' || n, 'a.b', '{}', 2, 1 from generate_series(1, 51000) n`);
+    await hand(`insert into {delivery} (id, event_seq, handler, priority)
+      select n, n, 'mail', 50 from generate_series(1, 51000) n`);
+    const source = await new DataSource(database.connection).initialize();
+    const idle = source.createQueryRunner();
+    try {
+      await idle.startTransaction('REPEATABLE READ');
+      await idle.query('select 1');
+      await hand('delete from {delivery} where id <= 50000');
+      const wants = [{ handler: 'mail', limit: 100 }];
+      const marked = [{ ...wants[0], after: { priority: 50, id: 50_000 } }];
+      const read = (asked: typeof wants) => blocksRead(database, { node, wants: asked, limit: 100, suspect: true });
+      const [walked, spared] = [await read(wants), await read(marked)];
+      // All the pages that those rows are on are read, to find that they are gone.
+      expect(walked).toBeGreaterThan(400);
+      expect(spared).toBeLessThan(40);
+      const claimed = await store.claim({ node, wants: marked, limit: 100, suspect: true });
+      expect(claimed?.map(({ id }) => id)).toEqual(Array.from({ length: 100 }, (_, index) => 50_001 + index));
+    } finally {
+      await idle.rollbackTransaction();
+      await idle.release();
+      await source.destroy();
+    }
+  });
+
   it('waits for whoever is declaring its node dead, and then leases nothing', async () => {
     const database = postgresSchema();
     harness = await typeormHarness(database);

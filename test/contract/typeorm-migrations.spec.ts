@@ -1,6 +1,6 @@
-/** Scope: opening a database: migrations up, down, by hand and by many at once; what open refuses. */
+/** Scope: migrations: up, down, by hand and by many at once. */
 import { DataSource, type DataSourceOptions } from 'typeorm';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { SystemClock } from '../../libs/events/src/clock/system-clock.js';
 import { SchemaBehindError } from '../../libs/events/src/errors/schema-behind.error.js';
 import { engineOptions } from '../../libs/events/src/typeorm/engine-options.js';
@@ -10,40 +10,8 @@ import {
   eventMigrationSql,
 } from '../../libs/events/src/typeorm/migrations/event-migrations.js';
 import { TypeOrmStore } from '../../libs/events/src/typeorm/typeorm.store.js';
-import { sharedDatabases, sqliteFile, type TestDatabase } from '../support/databases.js';
-
-const cleaning: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const clean of cleaning.splice(0).toReversed()) await clean();
-});
-
-function fresh(make: () => TestDatabase): TestDatabase {
-  const database = make();
-  cleaning.push(database.remove);
-  return database;
-}
-
-const noTransactions = {
-  open: () => Promise.resolve(),
-  close: () => Promise.resolve(),
-  transaction: () => Promise.reject(new Error('not for this')),
-  checkManager: () => {},
-  afterCommit: () => {},
-};
-
-function storeOn({ connection, schema }: Pick<TestDatabase, 'connection' | 'schema'>, migrate = true): TypeOrmStore {
-  const clock = new SystemClock();
-  const store = new TypeOrmStore({
-    connection,
-    tablePrefix: 'event_',
-    schema,
-    migrate,
-    clock,
-    transactions: noTransactions,
-  });
-  cleaning.push(() => store.close());
-  return store;
-}
+import { sharedDatabases, type TestDatabase } from '../support/databases.js';
+import { cleaning, fresh, noTransactions, storeOn } from '../support/unopened-store.js';
 
 async function dataSource(options: DataSourceOptions): Promise<DataSource> {
   const source = await new DataSource(options).initialize();
@@ -63,10 +31,11 @@ async function byHand({ connection, schema }: TestDatabase): Promise<DataSource>
 }
 
 async function tableNames(source: DataSource, schema: string | undefined): Promise<string[]> {
-  const sql =
-    schema === undefined
-      ? `select name from sqlite_master where type = 'table' and name like 'event!_%' escape '!' order by name`
-      : `select table_name as name from information_schema.tables where table_schema = '${schema}' order by 1`;
+  const isSqlite = source.options.type === 'better-sqlite3';
+  const sql = isSqlite
+    ? `select name from sqlite_master where type = 'table' and name like 'event!_%' escape '!' order by name`
+    : `select table_name as name from information_schema.tables
+         where table_schema = ${schema === undefined ? 'database()' : `'${schema}'`} order by 1`;
   return (await source.query<{ name: string }[]>(sql)).map(({ name }) => name);
 }
 
@@ -88,7 +57,7 @@ const NAMES = eventMigrationSql({ type: 'postgres' }).map(({ name }) => name);
 
 describe.each(sharedDatabases)('on %s', (_, make) => {
   it('nodes that open a fresh database at once all succeed, and it is migrated once', async () => {
-    const database = fresh(make);
+    const database = await fresh(make);
     await Promise.all(Array.from({ length: 10 }, () => storeOn(database).open()));
     const source = await dataSource({ ...database.connection });
     const table = database.schema === undefined ? 'event_migration' : `"${database.schema}".event_migration`;
@@ -99,7 +68,7 @@ describe.each(sharedDatabases)('on %s', (_, make) => {
   });
 
   it('the entities have the columns of the tables, no more and no fewer', async () => {
-    const database = fresh(make);
+    const database = await fresh(make);
     await storeOn(database).open();
     const source = await dataSource(
       engineOptions(database.connection, { tablePrefix: 'event_', schema: database.schema }),
@@ -118,7 +87,7 @@ describe.each(sharedDatabases)('on %s', (_, make) => {
   });
 
   it('with migrate off, a schema that is behind is refused, naming what is missing', async () => {
-    const database = fresh(make);
+    const database = await fresh(make);
     const refused = await storeOn(database, false)
       .open()
       .catch((error: unknown) => error);
@@ -128,7 +97,7 @@ describe.each(sharedDatabases)('on %s', (_, make) => {
   });
 
   it('with migrate off, a schema that is up to date opens', async () => {
-    const database = fresh(make);
+    const database = await fresh(make);
     await storeOn(database).open();
     const store = storeOn(database, false);
     await store.open();
@@ -136,13 +105,13 @@ describe.each(sharedDatabases)('on %s', (_, make) => {
   });
 
   it('run as TypeORM migrations they do the same, and undo it', async () => {
-    const database = fresh(make);
+    const database = await fresh(make);
     const application = await byHand(database);
     await application.runMigrations();
     const store = storeOn(database, false);
     await store.open();
     await store.close();
-    await application.undoLastMigration();
+    for (const _ of NAMES) await application.undoLastMigration();
     expect((await tableNames(application, database.schema)).filter((name) => name !== 'migrations')).toEqual([
       'event_migration',
     ]);
@@ -154,18 +123,66 @@ describe.each(sharedDatabases)('on %s', (_, make) => {
   });
 
   it('their SQL can be run and undone by hand', async () => {
-    const database = fresh(make);
+    const database = await fresh(make);
     const { connection, schema } = database;
     const source = await byHand(database);
-    const [{ up, down }] = eventMigrationSql({ type: connection.type as EventMigrationOptions['type'], schema });
-    for (const sql of up) await source.query(sql);
+    const scripts = eventMigrationSql({ type: connection.type as EventMigrationOptions['type'], schema });
+    for (const sql of scripts.flatMap(({ up }) => up)) await source.query(sql);
     await storeOn(database, false).open();
-    for (const sql of down) await source.query(sql);
+    for (const sql of scripts.toReversed().flatMap(({ down }) => down)) await source.query(sql);
     expect(await tableNames(source, schema)).toEqual(['event_migration']);
   });
 
+  it('a database with data of the first one keeps all of it, up, down and up again', async () => {
+    const database = await fresh(make);
+    const { connection, schema } = database;
+    const source = await byHand(database);
+    const [initial, chain] = eventMigrationSql({ type: connection.type as EventMigrationOptions['type'], schema });
+    const key = source.driver.escape('key');
+    const table = (name: string) => (schema === undefined ? `event_${name}` : `"${schema}".event_${name}`);
+    const all = async () =>
+      Promise.all(
+        ['inbox', 'delivery', 'handler', 'rate_limit', 'idempotency'].map((name) =>
+          source.query<object[]>(`select * from ${table(name)} order by 1`),
+        ),
+      );
+    const run = async (statements: readonly string[]) => {
+      for (const sql of statements) await source.query(sql);
+    };
+    await run(initial.up);
+    await run([
+      `insert into ${table('inbox')} (id, type, payload, fanned_out_at) values ('e1', 'order.placed', '{}', 1), ('e2', 'order.placed', '{}', 1)`,
+      `insert into ${table('delivery')} (event_seq, handler, priority, claims, attempts) values (1, 'mail', 50, 3, 2), (2, 'mail', 50, 0, 0)`,
+      `insert into ${table('handler')} (name, priority, ordered, on_dead_letter, first_seen, last_seen) values ('mail', 50, false, 'block', 1, 2)`,
+      `insert into ${table('rate_limit')} (handler, ${key}, tokens, refilled_at, next_slot) values ('mail', '', 0.5, 1767225600001, 1767225600002.5)`,
+      `insert into ${table('idempotency')} (handler, ${key}, state, owner, expires_at) values ('mail', 'k', 'completed', 1, 5)`,
+    ]);
+    const first = await all();
+    const store = storeOn(database);
+    await store.open();
+    const node = await store.registerNode({ label: 'a', host: 'h', pid: 1 }, 0);
+    const [claimed] =
+      (await store.claim({ node, wants: [{ handler: 'mail', limit: 1 }], limit: 1, suspect: false })) ?? [];
+    expect(claimed).toMatchObject({ id: 1, claims: 4, attempts: 2, rateSlot: null, event: { id: 'e1' } });
+    const released = { id: 1, claims: 4, seq: 1, handler: 'mail', outcome: 'released', rateSlot: 7 } as const;
+    expect(await store.settle(node, [released], 1)).toEqual([true]);
+    await store.close();
+    const second = await all();
+
+    await run(chain.down);
+    const [inbox, [delivery, ...rest], ...others] = first as { claims: unknown }[][];
+    const raised = { ...delivery, claims: 4 };
+    expect(await all()).toEqual([inbox, [raised, ...rest], ...others]);
+    await expect(storeOn(database, false).open()).rejects.toMatchObject({ pending: [chain.name] });
+
+    await run(chain.up);
+    const again = second.map((rows) => rows.map((row) => ('rate_slot' in row ? { ...row, rate_slot: null } : row)));
+    expect(await all()).toEqual(again);
+    await storeOn(database, false).open();
+  });
+
   it('two prefixes live side by side', async () => {
-    const database = fresh(make);
+    const database = await fresh(make);
     const open = async (tablePrefix: string) => {
       const store = new TypeOrmStore({
         ...database,
@@ -184,7 +201,7 @@ describe.each(sharedDatabases)('on %s', (_, make) => {
   });
 
   it('events written by another program, with nothing but id, type and payload, are raw', async () => {
-    const database = fresh(make);
+    const database = await fresh(make);
     const store = storeOn(database);
     await store.open();
     const source = await dataSource({ ...database.connection });
@@ -216,44 +233,5 @@ describe.each(sharedDatabases)('on %s', (_, make) => {
       expect(time).toBeGreaterThan(before);
       expect(time).toBeLessThan(Date.now() + 1_000);
     }
-  });
-});
-
-describe('opening', () => {
-  it('says which package to install when the driver is missing', async () => {
-    const { connection } = fresh(sqliteFile);
-    const { PlatformTools } = await import('typeorm/platform/PlatformTools.js');
-    const load = vi.spyOn(PlatformTools, 'load').mockImplementation(() => {
-      throw new Error('Cannot find module');
-    });
-    try {
-      await expect(storeOn({ connection, schema: undefined }).open()).rejects.toMatchObject({
-        code: 'EVENTS_MISSING_DRIVER',
-        driver: 'better-sqlite3',
-      });
-    } finally {
-      load.mockRestore();
-    }
-  });
-
-  it('leaves no connection behind when it fails', async () => {
-    const database = fresh(sqliteFile);
-    const destroy = vi.spyOn(DataSource.prototype, 'destroy');
-    try {
-      await expect(storeOn(database, false).open()).rejects.toThrow(SchemaBehindError);
-      expect(destroy).toHaveBeenCalledOnce();
-    } finally {
-      destroy.mockRestore();
-    }
-  });
-
-  it('of a store that is open already does nothing, and using a store that is not says so', async () => {
-    const store = storeOn(fresh(sqliteFile));
-    await expect(store.ping()).rejects.toThrow('not open');
-    await store.open();
-    await store.open();
-    await store.close();
-    await store.close();
-    await expect(store.ping()).rejects.toThrow('not open');
   });
 });

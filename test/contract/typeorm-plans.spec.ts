@@ -1,85 +1,31 @@
 /** Scope: the verbs that run all the time go by indexes, however many rows wait. */
-import { DataSource } from 'typeorm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Dialect } from '../../libs/events/src/typeorm/dialect.js';
-import { engineOptions } from '../../libs/events/src/typeorm/engine-options.js';
+import { toNative } from '../../libs/events/src/typeorm/mysql/values.js';
 import { nativeDatabase } from '../../libs/events/src/typeorm/sqlite/native-database.js';
-import { BEGIN, type SqliteVerb, type Statement } from '../../libs/events/src/typeorm/verb.js';
-import { type Verbs, verbs } from '../../libs/events/src/typeorm/verbs.js';
-import { hasPostgres, postgresSchema, sqliteFile } from '../support/databases.js';
+import type { Statement } from '../../libs/events/src/typeorm/verb.js';
+import {
+  hasMariadb,
+  hasPostgres,
+  mariadbDatabase,
+  postgresSchema,
+  sqliteFile,
+  type TestDatabase,
+} from '../support/databases.js';
 import { type TypeOrmHarness, typeormHarness } from '../support/typeorm-harness.js';
-
-const ROWS = 100_000;
-const HANDLERS = Array.from({ length: 20 }, (_, index) => `h${index}`);
-
-const NUMBERS = `with recursive numbers (n) as (select 1 union all select n + 1 from numbers where n < ${ROWS})`;
-
-/** Of 20 handlers in turn: a tenth waits for a time, two tenths are leased, one in a thousand is a suspect. */
-const FILL = [
-  `insert into {inbox} (seq, id, type, payload, bytes, fanned_out_at) ${NUMBERS}
-    select n, 'e' || n, 'a.b', '{}', 2, 1 from numbers`,
-  `insert into {delivery} (id, event_seq, handler, priority, available_at, lease_node, claims, crashes) ${NUMBERS}
-    select n, n, 'h' || (n % 20), 50, case when n % 10 = 0 then 1000 + n end, case when n % 10 in (1, 2) then 1 end, 1,
-      case when n % 1000 = 3 then 1 else 0 end from numbers`,
-  `insert into {completion} (event_seq, id, handler, outcome, attempts, finished_at) ${NUMBERS}
-    select n, n + ${ROWS}, 'h1', 'completed', 1, n from numbers`,
-  `insert into {dead_letter} (id, event_seq, handler, reason, priority, attempts, crashes, claims, dead_at) ${NUMBERS}
-    select n + 2 * ${ROWS}, n, 'h1', 'exhausted', 50, 5, 0, 5, n from numbers`,
-];
-
-const VERBS: readonly (readonly [string, (v: Verbs) => SqliteVerb<unknown>])[] = [
-  [
-    'claim',
-    (v) => v.claim({ node: 1, wants: HANDLERS.map((handler) => ({ handler, limit: 50 })), limit: 500, suspect: true }),
-  ],
-  [
-    'settle',
-    (v) =>
-      v.settle(
-        1,
-        Array.from({ length: 100 }, (_, index) => {
-          const lease = { id: index * 10 + 1, claims: 1, seq: index * 10 + 1, handler: 'h1' };
-          if (index % 3 === 0) return { ...lease, outcome: 'completed' as const, attempts: 1, durationMs: 1 };
-          if (index % 3 === 1) return { ...lease, outcome: 'snoozed' as const, availableAt: 1 };
-          return { ...lease, outcome: 'dead' as const, reason: 'expired' as const, failure: null };
-        }),
-        1,
-      ),
-  ],
-  ['stage', (v) => v.stage(2_000, 100)],
-  ['fanOut', (v) => v.fanOut({ limit: 100, registryVersion: 1, now: 1, match: () => [] })],
-  ['findDeliveries', (v) => v.findDeliveries('e500')],
-  ['lostLeases', (v) => v.lostLeases(1, [{ id: 1, claims: 1 }])],
-  ['cancel', (v) => v.cancel(11, 1)],
-];
-
-const NOTHING = { rows: [], count: 0, counts: [], rowIds: [] };
-
-/** The statements of a verb, each with rows that let it go on. */
-function statementsOf(verb: SqliteVerb<unknown>, rows: (sql: string) => object[]): Statement[] {
-  const statements: Statement[] = [];
-  for (let step = verb.next(NOTHING); !step.done;) {
-    const { value } = step;
-    if (value === BEGIN) {
-      step = verb.next(NOTHING);
-    } else if ('each' in value) {
-      statements.push({ sql: value.sql, params: Array.from(value.sql.matchAll(/\?/g), () => null) });
-      const ones = value.each.map(() => 1);
-      step = verb.next({ ...NOTHING, counts: ones, rowIds: ones });
-    } else {
-      statements.push(value);
-      step = verb.next({ ...NOTHING, rows: rows(value.sql), count: 1 });
-    }
-  }
-  return statements;
-}
-
-async function openVerbs(harness: { connection: Parameters<typeof engineOptions>[0]; schema: string | undefined }) {
-  const source = await new DataSource(
-    engineOptions(harness.connection, { tablePrefix: 'event_', schema: harness.schema }),
-  ).initialize();
-  return { source, verbs: verbs(new Dialect(source, 'event_', harness.schema)) };
-}
+import {
+  CANDIDATE,
+  FILL,
+  HALF_OPEN,
+  LANE,
+  LANES,
+  openVerbs,
+  OTHER,
+  PRUNE,
+  ROWS,
+  statementsOf,
+  STRETCH,
+  VERBS,
+} from '../support/verbs-on-rows.js';
 
 describe.skipIf(!hasPostgres)(`on PostgreSQL, with ${ROWS} rows`, () => {
   const database = postgresSchema();
@@ -89,8 +35,10 @@ describe.skipIf(!hasPostgres)(`on PostgreSQL, with ${ROWS} rows`, () => {
   beforeAll(async () => {
     harness = await typeormHarness(database);
     await harness.store.registerNode({ label: 'a', host: 'h', pid: 1 }, 0);
-    for (const sql of FILL) await harness.hand(sql);
-    await harness.hand('analyze {inbox}, {delivery}, {node}, {handler}, {completion}, {dead_letter}');
+    for (const sql of [...FILL, ...LANES]) await harness.hand(sql);
+    await harness.hand(
+      'analyze {inbox}, {delivery}, {node}, {handler}, {completion}, {dead_letter}, {idempotency}, {rate_limit}',
+    );
     opened = await openVerbs(database);
   });
   afterAll(async () => {
@@ -106,13 +54,33 @@ describe.skipIf(!hasPostgres)(`on PostgreSQL, with ${ROWS} rows`, () => {
     return rows.map((row) => row['QUERY PLAN'].trim());
   }
 
-  it.each(VERBS)('%s scans no table', async (_, verb) => {
-    const statements = statementsOf(verb(opened.verbs), (sql) => (sql.includes('version') ? [{ version: 1 }] : []));
+  it.each(VERBS)('%s scans no table', async (name, verb) => {
+    const rows = (sql: string): object[] => {
+      if (sql.includes('version from')) return [{ version: 1 }];
+      if (sql.includes('circuit_epoch, trials')) return [HALF_OPEN];
+      if (sql.includes('max(seq)')) return [STRETCH];
+      if (sql.includes('for no key update of h')) return [{ name: 'h3' }];
+      if (sql.startsWith('select * from (select c.*')) return [CANDIDATE, OTHER];
+      if (sql.includes('as lane, l.leased')) return [LANE, { ...LANE, lane: 1, leased: 5 }];
+      // A node that is there, somebody who listens to deaths, and a delivery that has died.
+      return /^select (id|1) from|^\s+with given/.test(sql)
+        ? [{ id: 21, claims: 1, handler: 'h3', ordering_key: 'k1' }]
+        : [];
+    };
+    const statements = statementsOf(verb(opened.verbs), rows);
     const scans = (await Promise.all(statements.map(plan)))
       .flat()
-      .filter((node) => /Seq Scan on event_(delivery|inbox|completion|dead_letter)/.test(node));
+      .filter((node) => /Seq Scan on event_(delivery|inbox|completion|dead_letter|idempotency|rate_limit)/.test(node));
     expect(statements).not.toEqual([]);
+    expect(statements.some(({ sql }) => sql.includes('set lane_wait = true'))).toBe(name === 'claim with lanes');
     expect(scans).toEqual([]);
+  });
+
+  it('a prune of events reads its stretch of the inbox and, of each event, what refers to it: no index as a whole', async () => {
+    const statements = statementsOf(opened.verbs.pruneEvents(PRUNE, 50_000, 500), () => [STRETCH]);
+    const nodes = (await Promise.all(statements.map(plan))).flat();
+    expect(nodes.filter((node) => /Anti Join|Merge Join|Hash Join/.test(node))).toEqual([]);
+    expect(nodes.filter((node) => /Index Scan using event_inbox_pkey/.test(node))).not.toEqual([]);
   });
 
   it('a claim reads each handler by the claim index, in its order: nothing but the candidates is sorted', async () => {
@@ -127,14 +95,17 @@ describe.skipIf(!hasPostgres)(`on PostgreSQL, with ${ROWS} rows`, () => {
   });
 });
 
-describe(`on SQLite, with ${ROWS} rows`, () => {
-  const database = sqliteFile();
+describe.skipIf(!hasMariadb)(`on MariaDB, with ${ROWS} rows`, () => {
+  let database: TestDatabase;
   let harness: TypeOrmHarness;
   let opened: Awaited<ReturnType<typeof openVerbs>>;
 
   beforeAll(async () => {
+    database = await mariadbDatabase();
     harness = await typeormHarness(database);
-    for (const sql of FILL) await harness.hand(sql);
+    await harness.store.registerNode({ label: 'a', host: 'h', pid: 1 }, 0);
+    for (const sql of FILL) await harness.hand(sql.replace(' key,', ' `key`,'));
+    await harness.hand('analyze table {inbox}, {delivery}, {completion}, {dead_letter}, {idempotency}, {rate_limit}');
     opened = await openVerbs(database);
   });
   afterAll(async () => {
@@ -142,11 +113,98 @@ describe(`on SQLite, with ${ROWS} rows`, () => {
     await harness.dispose();
   });
 
-  it.each(VERBS)('%s scans no table and sorts nothing', (_, verb) => {
+  interface Step {
+    readonly select_type: string;
+    readonly table: string | null;
+    readonly type: string | null;
+    readonly key: string | null;
+    readonly Extra: string;
+  }
+
+  const explain = ({ sql, params }: Statement) => opened.source.query<Step[]>(`explain ${sql}`, toNative(params));
+
+  const rows = (sql: string): object[] => {
+    if (sql.includes('min(available_at)')) return [{ due: 1_000 }];
+    const row = {
+      id: 1,
+      claims: 1,
+      priority: 50,
+      handler: 'h1',
+      key: 'k1',
+      seq: 1,
+      version: 1,
+      type: 'a.b',
+      event_seq: 1,
+    };
+    const numbers = { attempts: 1, crashes: 0, tokens: 1, refilled_at: 1, next_slot: 0, full_at: 1 };
+    return [{ ...row, ...numbers, errors: null, headers: null, ...HALF_OPEN }];
+  };
+
+  it.each(VERBS)('%s scans no table', async (_, verb) => {
+    const statements = statementsOf(verb(opened.verbs), rows);
+    const steps = (await Promise.all(statements.map(explain))).flat();
+    expect(steps).not.toEqual([]);
+    const small = ['g', 'h', 'event_handler', 'event_node', 'event_registry', 'event_subscription'];
+    const scans = steps.filter(
+      ({ select_type, table, type, key, Extra }) =>
+        select_type !== 'INSERT' &&
+        type === 'ALL' &&
+        key === null &&
+        table !== null &&
+        !small.includes(table) &&
+        !/^<|^union/.test(table) &&
+        !/no matching/i.test(Extra),
+    );
+    expect(scans).toEqual([]);
+  });
+
+  it.each(VERBS)('%s locks what it reads in the order of an index: no sort of candidates', async (_, verb) => {
+    const locking = statementsOf(verb(opened.verbs), rows).filter(({ sql }) => /for update/.test(sql));
+    const steps = (await Promise.all(locking.map(explain))).flat();
+    expect(steps.filter(({ Extra }) => /filesort|temporary/i.test(Extra ?? ''))).toEqual([]);
+  });
+});
+
+describe(`on SQLite, with ${ROWS} rows`, () => {
+  const database = sqliteFile();
+  let harness: TypeOrmHarness;
+  let opened: Awaited<ReturnType<typeof openVerbs>>;
+
+  beforeAll(async () => {
+    harness = await typeormHarness(database);
+    for (const sql of [...FILL, ...LANES]) await harness.hand(sql);
+    opened = await openVerbs(database);
+  });
+  afterAll(async () => {
+    await opened.source.destroy();
+    await harness.dispose();
+  });
+
+  it.each(VERBS)('%s scans no table and sorts nothing', (name, verb) => {
     const rows = (sql: string): object[] => {
       if (sql.includes('registry')) return [{ version: 1 }];
       if (sql.includes('select min(available_at)')) return [{ due: 1_000 }];
-      return [{ id: 1, priority: 50, handler: 'h1', seq: 1, type: 'a.b', event_seq: 1, errors: null }];
+      if (sql.includes('max(seq)')) return [STRETCH];
+      if (sql.includes('as leased')) return [];
+      if (sql.includes('select id, handler, priority, crashes, ordering_key')) return [OTHER, { ...OTHER, id: 43 }];
+      const row = {
+        id: 1,
+        priority: 50,
+        handler: 'h1',
+        seq: 1,
+        type: 'a.b',
+        event_seq: 1,
+        errors: null,
+        headers: null,
+        name: 'h3',
+        ordered: 1,
+        resting: 0,
+        open: 0,
+        crashes: 0,
+        due: 1,
+        ordering_key: 'k1',
+      };
+      return [{ ...row, ...HALF_OPEN }];
     };
     const statements = statementsOf(verb(opened.verbs), rows);
     const native = nativeDatabase(opened.source);
@@ -157,9 +215,11 @@ describe(`on SQLite, with ${ROWS} rows`, () => {
         .map((row) => (row as { detail: string }).detail),
     );
     expect(steps).not.toEqual([]);
+    const parks = statements.some(({ sql }) => sql.includes('set lane_wait = 1'));
+    expect(parks).toBe(name === 'claim with lanes');
     const slow = steps.filter(
       (step) =>
-        /^SCAN (d|i|c|l|event_(inbox|delivery|completion|dead_letter))\b(?!.*( VIRTUAL TABLE|USING (COVERING )?INDEX))/.test(
+        /^SCAN (d|i|c|l|r|event_(inbox|delivery|completion|dead_letter|idempotency|rate_limit))\b(?!.*( VIRTUAL TABLE|USING (COVERING )?INDEX))/.test(
           step,
         ) || step.includes('TEMP B-TREE'),
     );

@@ -1,9 +1,10 @@
 /** Scope: what only PostgreSQL needs: waking other nodes, conflicts, the caller's connection as it happens to be set up. */
 import { setTimeout as wait } from 'node:timers/promises';
 import { types } from 'pg';
-import { DataSource } from 'typeorm';
+import { DataSource, type EntityManager } from 'typeorm';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SystemClock } from '../../libs/events/src/clock/system-clock.js';
+import type { Topic } from '../../libs/events/src/store/event-store.js';
 import { COMPLETED, event, leased, settlement, T0, until } from '../../libs/events/src/testing/store-contract/scene.js';
 import { engineOptions } from '../../libs/events/src/typeorm/engine-options.js';
 import { PostgresEngine } from '../../libs/events/src/typeorm/postgres/postgres.engine.js';
@@ -34,19 +35,44 @@ describe.skipIf(!hasPostgres)('on PostgreSQL', () => {
   /** Connections of the stores that this test made under that name, and that listen. */
   const listening = () => connections(String(database.schema), `query like 'listen %' and state = 'idle'`);
 
-  it('a notification wakes the other nodes, not the one that sent it', async () => {
+  it('a notification tells the other nodes its topic, not the one that sent it', async () => {
     const connection = { ...database.connection, applicationName: database.schema } as TestDatabase['connection'];
     const [one, two] = [await harness.another({ connection }), await harness.another({ connection })];
-    const woken = { one: 0, two: 0 };
-    one.listen(() => woken.one++);
-    two.listen(() => woken.two++);
+    const woken: Record<'one' | 'two', Topic[]> = { one: [], two: [] };
+    one.listen((topic) => woken.one.push(topic));
+    two.listen((topic) => woken.two.push(topic));
     await until('both listen', async () => (await listening()).length === 2);
-    await one.notify();
-    await two.notify();
-    await harness.store.notify();
+    await one.notify('work');
+    await two.notify('handlers');
+    await harness.store.notify('work');
     // They arrive in the order sent, so with the last everything has arrived.
-    await until('both are woken by the third', () => woken.one >= 2 && woken.two >= 2);
-    expect(woken).toEqual({ one: 2, two: 2 });
+    await until('both are woken by the third', () => woken.one.length >= 2 && woken.two.length >= 2);
+    expect(woken).toEqual({ one: ['handlers', 'work'], two: ['work', 'work'] });
+  });
+
+  it('an append that tells wakes the others with its commit, not before and not without', async () => {
+    const connection = { ...database.connection, applicationName: database.schema } as TestDatabase['connection'];
+    const node = await harness.another({ connection });
+    const woken: Topic[] = [];
+    node.listen((topic) => woken.push(topic));
+    await until('it listens', async () => (await listening()).length === 1);
+    const append = (id: string, manager?: EntityManager) =>
+      harness.store.append({ events: [event(id)], registryVersion: 1, now: T0, tell: true }, manager);
+    const rolledBack = harness.store.transaction(async (manager) => {
+      await append('e1', manager);
+      throw new Error('rolled back');
+    });
+    await expect(rolledBack).rejects.toThrow('rolled back');
+    await harness.store.transaction(async (manager) => {
+      await append('e2', manager);
+      await harness.store.notify('handlers');
+      await until('what was told before the commit is heard', () => woken.length > 0);
+      expect(woken).toEqual(['handlers']);
+    });
+    await until('the commit is heard', () => woken.length > 1);
+    await append('e3');
+    await until('so is a commit of its own', () => woken.length > 2);
+    expect(woken).toEqual(['handlers', 'work', 'work']);
   });
 
   it('nodes with other tables are left asleep', async () => {
@@ -56,27 +82,28 @@ describe.skipIf(!hasPostgres)('on PostgreSQL', () => {
     const friend = await harness.another();
     friend.listen(() => woken.push('friend'));
     await until('the friend is woken', async () => {
-      await harness.store.notify();
+      await harness.store.notify('work');
       return woken.includes('friend');
     });
     await wait(50);
     expect(woken).not.toContain('stranger');
   });
 
-  it('a lost connection is made again, and the node is woken for what it may have missed', async () => {
+  it('a lost connection is made again, and the node hears every topic, for what it may have missed', async () => {
     const connection = { ...database.connection, applicationName: database.schema } as TestDatabase['connection'];
     const node = await harness.another({ connection });
-    let woken = 0;
-    node.listen(() => woken++);
+    const woken: Topic[] = [];
+    node.listen((topic) => woken.push(topic));
     await until('it listens', async () => (await listening()).length === 1);
     const [pid] = await listening();
     await harness.hand(`select pg_terminate_backend(${pid})`);
-    await until('it is woken', () => woken > 0);
+    await until('it is woken', () => woken.length > 0);
+    expect(woken).toEqual(['work', 'handlers']);
     expect(await listening()).not.toContain(pid);
-    woken = 0;
+    woken.length = 0;
     await until('it hears others again', async () => {
-      await harness.store.notify();
-      return woken > 0;
+      await harness.store.notify('work');
+      return woken.includes('work');
     });
   });
 
@@ -115,6 +142,22 @@ describe.skipIf(!hasPostgres)('on PostgreSQL', () => {
     const both = Promise.all([engine.run(() => locking(1, 2)), engine.run(() => locking(2, 1))]);
     expect(await both).toEqual(['1 before 2', '2 before 1']);
     expect(runs).toBe(3);
+    await source.destroy();
+  });
+
+  it('a connection that the server ends in the middle of a verb fails that verb, and not the process', async () => {
+    const source = await new DataSource(engineOptions(database.connection, { tablePrefix: 'event_' })).initialize();
+    const engine = new PostgresEngine(source, new SystemClock(), Math.random);
+    await engine.prepareSessions();
+    function* ended(): Verb<void> {
+      yield BEGIN;
+      yield* execute('select pg_terminate_backend(pg_backend_pid())');
+    }
+    // The first connection of a pool comes about in another way than the rest.
+    for (let connection = 1; connection <= 2; connection++) {
+      await expect(engine.run(ended)).rejects.toMatchObject({ code: 'EVENTS_STORE_UNAVAILABLE' });
+    }
+    expect(await engine.run(() => query<{ n: number }>('select 1 as n'))).toEqual([{ n: 1 }]);
     await source.destroy();
   });
 

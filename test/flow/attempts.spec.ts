@@ -143,7 +143,7 @@ describe('timeouts', () => {
 });
 
 describe('the circuit breaker', () => {
-  it('while open nothing is claimed and no attempt spent; one trial at a time, and successes close it', async () => {
+  it('while open nothing is claimed and no attempt spent; one trial at a time, successes close it, and the backlog comes back step by step', async () => {
     let broken = true;
     let runs = 0;
     let running = 0;
@@ -187,11 +187,14 @@ describe('the circuit breaker', () => {
     ends.shift()?.();
     await clock.advance(0);
     expect(circuit()).toBe('closed');
-    expect(running).toBe(4);
+    // The backlog comes back one more at a time, up to the handler's concurrency.
+    const runningThen = [running];
     for (let left = 14; left > 0; left--) {
       ends.shift()?.();
       await clock.advance(0);
+      runningThen.push(running);
     }
+    expect(runningThen).toEqual([1, 2, 3, 4, 4, 4, 4, 4, 4, 4, 4, 3, 2, 1, 0]);
     expect(app.get(EventsStats).snapshot().handlers['flaky']).toMatchObject({
       completed: 16,
       failed: 4,

@@ -2,7 +2,17 @@
 import { Injectable } from '@nestjs/common';
 import { EventInbox, EventMessage, OnEvent } from 'nestjs-durable-events';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { breakVerb, Gate, publish, Quick, range, retry, states, storeOf } from '../support/dispatch-scene.js';
+import {
+  breakVerb,
+  claimApart,
+  Gate,
+  publish,
+  Quick,
+  range,
+  retry,
+  states,
+  storeOf,
+} from '../support/dispatch-scene.js';
 import { closeManualApps, manualApp } from '../support/manual-app.js';
 
 afterEach(closeManualApps);
@@ -45,6 +55,7 @@ describe('a store that fails', () => {
     const setting = await manualApp([Quick]);
     const { app, clock } = setting;
     const store = storeOf(setting);
+    claimApart(store);
     const real = store.claim.bind(store);
     vi.spyOn(store, 'claim').mockImplementation(async (request) => {
       const claimed = await real(request);

@@ -2,7 +2,17 @@
 import { Injectable } from '@nestjs/common';
 import { DeliveryContext, EventMessage, EventsNode, EventsStats, OnEvent } from 'nestjs-durable-events';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { breakVerb, Gate, hangingClaim, publish, Quick, states, storeOf } from '../support/dispatch-scene.js';
+import {
+  breakVerb,
+  claimApart,
+  Gate,
+  hangingAppend,
+  hangingClaim,
+  publish,
+  Quick,
+  states,
+  storeOf,
+} from '../support/dispatch-scene.js';
 import { closeManualApps, manualApp } from '../support/manual-app.js';
 
 afterEach(closeManualApps);
@@ -26,6 +36,25 @@ describe('a shutdown', () => {
     expect(node.status).toBe('stopped');
     expect(await states(setting, ['a', 'b', 'c'])).toEqual(['completed 1', 'completed 1', 'pending 0']);
     expect(await storeOf(setting).nodes()).toEqual([]);
+    expect(clock.nextTimerInMs, 'a timer is left').toBeUndefined();
+  });
+
+  it('gives back what a publish on its way has claimed, and ends after that', async () => {
+    const setting = await manualApp([Quick]);
+    const { app, clock } = setting;
+    await publish(setting, 'quick.work', ['first']);
+    const { append, letGo } = hangingAppend(setting);
+    const publishing = publish(setting, 'quick.work', ['a']);
+    await clock.advance(0);
+    expect(append.mock.calls.map(([{ claim }]) => claim?.wants.length)).toEqual([1]);
+    const node = app.get(EventsNode);
+    const draining = node.drain();
+    await clock.advance(0);
+    expect(node.status).toBe('draining');
+    letGo();
+    await publishing;
+    await draining;
+    expect([app.get(Quick).seen, await states(setting, ['a'])]).toEqual([['first'], ['pending 0']]);
     expect(clock.nextTimerInMs, 'a timer is left').toBeUndefined();
   });
 
@@ -176,11 +205,41 @@ describe('an answer that comes late', () => {
     expect(await states(setting, ['a'])).toEqual(['completed 2']);
   });
 
+  it('about a delivery whose transaction is committing meanwhile is no lost lease', async () => {
+    const signals: AbortSignal[] = [];
+    @Injectable()
+    class Booking {
+      @OnEvent('booking.work', { name: 'booking', timeout: '1h', circuit: false })
+      async run(_event: EventMessage, context: DeliveryContext): Promise<void> {
+        signals.push(context.signal);
+        await context.transaction(() => Promise.resolve());
+      }
+    }
+    const setting = await manualApp([Booking], { lease: '30s' });
+    const { app, clock } = setting;
+    const store = storeOf(setting);
+    let answer = (): void => undefined;
+    const transaction = store.transaction.bind(store);
+    vi.spyOn(store, 'transaction').mockImplementationOnce(async (work) => {
+      const value = await transaction(work);
+      await new Promise<void>((resolve) => (answer = resolve));
+      return value;
+    });
+    await publish(setting, 'booking.work', ['a']);
+    expect(await states(setting, ['a'])).toEqual(['completed 1']);
+    await clock.advance(20_000);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
+    answer();
+    await clock.advance(0);
+    expect(app.get(EventsStats).snapshot().handlers['booking']).toMatchObject({ completed: 1, lost: 0, leaked: 0 });
+  });
+
   it('that the node is gone does not put out the node that has come back meanwhile', async () => {
     const setting = await manualApp([Quick], { lease: '30s' });
     const { app, clock } = setting;
     const node = app.get(EventsNode);
     let answer = (): void => undefined;
+    claimApart(storeOf(setting));
     const claim = vi.spyOn(storeOf(setting), 'claim');
     claim.mockImplementationOnce(() => new Promise((resolve) => (answer = () => resolve(null))));
     await publish(setting, 'quick.work', ['a']);

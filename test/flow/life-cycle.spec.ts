@@ -121,6 +121,7 @@ describe('an application with schedules of its own', () => {
         'app:tick',
         'events:prune',
         'events:rescue',
+        'events:retire',
         'events:sample',
       ]);
       const startedAt = performance.now();

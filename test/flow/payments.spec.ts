@@ -18,7 +18,7 @@ describe.each(databaseKinds)('the payments service on $name', (kind) => {
   afterAll(() => service?.stop());
 
   describe('POST /payments', () => {
-    it('accepts a payment, and each of the four handlers completes it', async () => {
+    it('accepts a payment, and each of its handlers completes it', async () => {
       expect(await service.post('/payments', payment('good'))).toEqual({
         status: 202,
         body: { paymentId: 'good', duplicate: false },

@@ -204,10 +204,8 @@ describe.each(databaseKinds)('publishing on $name', (kind) => {
         await Promise.all(['a', 'b', 'c'].map((name) => place(shop, name)));
       });
       await shop.until(() => shop.handler.seen.length === 3, 'three are handled');
-      expect([shop.handler.seen, await shop.count('event_inbox')]).toEqual([
-        [{ name: 'a' }, { name: 'b' }, { name: 'c' }],
-        3,
-      ]);
+      const seen = shop.handler.seen.map((payload) => (payload as { name: string }).name).toSorted();
+      expect([seen, await shop.count('event_inbox')]).toEqual([['a', 'b', 'c'], 3]);
       expect(await shop.orders()).toEqual([]);
     });
 

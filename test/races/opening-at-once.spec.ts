@@ -6,7 +6,7 @@ import { DataSource } from 'typeorm';
 import { expect, it } from 'vitest';
 import { sqliteFile } from '../support/databases.js';
 
-const WORKER = fileURLToPath(new URL('../../dist/test/test/support/open-store.worker.js', import.meta.url));
+const WORKER = fileURLToPath(new URL('../../dist/test/workers/open-store.worker.js', import.meta.url));
 const PROCESSES = 10;
 
 it('ten processes open a fresh file at once: all succeed, and it is migrated once', async () => {
@@ -21,7 +21,7 @@ it('ten processes open a fresh file at once: all succeed, and it is migrated onc
     expect(await answers).toEqual(workers.map(() => 'done'));
     const source = await new DataSource(database.connection).initialize();
     const count = (table: string) => source.query(`select count(*) as n from ${table}`);
-    expect([await count('event_migration'), await count('event_node')]).toEqual([[{ n: 1 }], [{ n: PROCESSES }]]);
+    expect([await count('event_migration'), await count('event_node')]).toEqual([[{ n: 3 }], [{ n: PROCESSES }]]);
     await source.destroy();
   } finally {
     for (const worker of workers) worker.kill();

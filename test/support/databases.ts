@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataSource, type DataSourceOptions } from 'typeorm';
-import { databaseKinds, POSTGRES_URL } from './database-kinds.js';
+import { databaseKinds, mariadbKind, POSTGRES_URL } from './database-kinds.js';
 
 export interface TestDatabase {
   readonly connection: DataSourceOptions;
@@ -40,11 +40,20 @@ export function postgresSchema(): TestDatabase {
   };
 }
 
+export async function mariadbDatabase(): Promise<TestDatabase> {
+  const database = await mariadbKind.create();
+  return { connection: database.options, schema: undefined, remove: () => database.drop() };
+}
+
 /** Whether there is one here; if not, `databaseKinds` has said why. */
 export const hasPostgres = databaseKinds.some((kind) => kind.name === 'postgres');
+export const hasMariadb = databaseKinds.some((kind) => kind.name === 'mariadb');
+
+export type MakeDatabase = () => TestDatabase | Promise<TestDatabase>;
 
 /** Every kind of database that can be tested here and that several connections can share. */
-export const sharedDatabases: readonly (readonly [name: string, make: () => TestDatabase])[] = [
+export const sharedDatabases: readonly (readonly [name: string, make: MakeDatabase])[] = [
   ['a SQLite file', sqliteFile],
   ...(hasPostgres ? [['PostgreSQL', postgresSchema] as const] : []),
+  ...(hasMariadb ? [['MariaDB', mariadbDatabase] as const] : []),
 ];

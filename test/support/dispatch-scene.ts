@@ -58,9 +58,16 @@ export function breakVerb(
 
 export const range = (prefix: string, count: number) => Array.from({ length: count }, (_, n) => `${prefix}${n}`);
 
+/** From now on nothing is claimed with the commit of a publish. */
+export function claimApart(store: EventStore): void {
+  const append = store.append.bind(store);
+  vi.spyOn(store, 'append').mockImplementation(({ claim: _claim, ...request }, manager) => append(request, manager));
+}
+
 /** Claims that have been made in the store, but whose answers hang until they are let go. */
 export function hangingClaim(setting: ManualApp) {
   const store = storeOf(setting);
+  claimApart(store);
   const real = store.claim.bind(store);
   const gate = { open: (): void => undefined };
   const opened = new Promise<void>((resolve) => (gate.open = resolve));
@@ -70,4 +77,18 @@ export function hangingClaim(setting: ManualApp) {
     return answer;
   });
   return { claim, letGo: () => gate.open() };
+}
+
+/** Publishes that have been committed, but whose answers hang until they are let go. */
+export function hangingAppend(setting: ManualApp) {
+  const store = storeOf(setting);
+  const real = store.append.bind(store);
+  const gate = { open: (): void => undefined };
+  const opened = new Promise<void>((resolve) => (gate.open = resolve));
+  const append = vi.spyOn(store, 'append').mockImplementation(async (request, manager) => {
+    const answer = await real(request, manager);
+    await opened;
+    return answer;
+  });
+  return { append, letGo: () => gate.open() };
 }

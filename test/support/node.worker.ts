@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Injectable, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -27,6 +28,10 @@ export interface WorkerConfig {
   readonly effects?: boolean;
   /** False: no rows in `runs`; the handler does nothing at all. */
   readonly record?: boolean;
+  /** Events are published under so many ordering keys in turn. */
+  readonly lanes?: number;
+  /** The first attempts of these events never end: they wait for the death of their process. */
+  readonly waitForDeath?: readonly number[];
   /** Claims nothing. */
   readonly paused?: boolean;
   /** What the handler does when its signal aborts: end at once (default) or go on. */
@@ -45,7 +50,7 @@ export type WorkerMessage =
   | { readonly kind: 'closed' };
 
 const config = JSON.parse(process.argv[2] ?? '{}') as WorkerConfig;
-const { handlerMs = 0, ignoreSignal = false } = config;
+const { handlerMs = 0, ignoreSignal = false, waitForDeath = [] } = config;
 const dataSource = new DataSource(config.dataSource);
 const placeholders = config.dataSource.type === 'postgres' ? ['$1', '$2', '$3'] : ['?', '?', '?'];
 
@@ -60,6 +65,7 @@ class Work {
       process.pid,
       context.attempt,
     ]);
+    if (context.attempt === 1 && waitForDeath.includes(n)) await once(context.signal, 'abort');
     if (handlerMs > 0) await sleep(handlerMs, undefined, ignoreSignal ? {} : { signal: context.signal });
     if (config.effects) {
       await context.transaction(async (manager) => {
@@ -83,7 +89,11 @@ async function publish(publisher: EventPublisher, from: number, to: number): Pro
   for (let start = from; start < to; start += 500) {
     const count = Math.min(500, to - start);
     await publisher.publishAll(
-      Array.from({ length: count }, (_, i) => ({ event: 'work.done', payload: { n: start + i } })),
+      Array.from({ length: count }, (_, i) => ({
+        event: 'work.done',
+        payload: { n: start + i },
+        ...(config.lanes !== undefined && { orderingKey: `lane-${(start + i) % config.lanes}` }),
+      })),
     );
   }
 }

@@ -3,7 +3,14 @@ import { expect } from 'vitest';
 import { createApp } from '../../apps/payments/src/create-app.js';
 import type { DatabaseKind, OwnDatabase } from './database-kinds.js';
 
-export const PAYMENT_HANDLERS = ['account-balance', 'fraud-check', 'ledger-export', 'notify-customer'];
+export const PAYMENT_HANDLERS = [
+  'account-balance',
+  'fraud-check',
+  'ledger-export',
+  'notify-customer',
+  'partner-report',
+  'welcome-gift',
+];
 
 /** What each handler comes to for an ordinary payment. */
 export const allCompleted = Object.fromEntries(PAYMENT_HANDLERS.map((name) => [name, 'completed']));
@@ -52,7 +59,7 @@ export class PaymentsService {
       const { body } = await this.get(`/payments/${paymentId}`);
       const deliveries = body['deliveries'] as { handler: string; state: string }[];
       states = deliveries.map(({ handler, state }) => [handler, state]);
-      const ended = states.filter(([, state]) => state === 'completed' || state === 'dead');
+      const ended = states.filter(([, state]) => ['completed', 'duplicate', 'dead'].includes(state));
       return ended.length === PAYMENT_HANDLERS.length;
     };
     await expect.poll(finished, { timeout: 15_000 }).toBe(true);

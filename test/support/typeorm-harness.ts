@@ -1,6 +1,7 @@
 import { DataSource } from 'typeorm';
 import { SystemClock } from '../../libs/events/src/clock/system-clock.js';
 import type { StoreHarness } from '../../libs/events/src/testing/store-contract/contract-case.js';
+import { dialectOf, type SupportedDatabase } from '../../libs/events/src/typeorm/dialect-type.js';
 import { engineOptions } from '../../libs/events/src/typeorm/engine-options.js';
 import { tables } from '../../libs/events/src/typeorm/tables.js';
 import { TypeOrmTransactions } from '../../libs/events/src/typeorm/transactions/typeorm-transactions.js';
@@ -16,7 +17,8 @@ export interface TypeOrmHarness extends StoreHarness {
 }
 
 /** TypeORM stores on a database of their own; in memory, where there is one connection for everything, all share it. */
-export async function typeormHarness({ connection, schema, remove }: TestDatabase): Promise<TypeOrmHarness> {
+export async function typeormHarness(database: TestDatabase | Promise<TestDatabase>): Promise<TypeOrmHarness> {
+  const { connection, schema, remove } = await database;
   const clock = new SystemClock();
   const names = { tablePrefix: 'event_', schema };
   const inMemory = connection.type === 'better-sqlite3' && connection.database === ':memory:';
@@ -41,7 +43,7 @@ export async function typeormHarness({ connection, schema, remove }: TestDatabas
     await store.open();
     return store;
   };
-  const table = tables('event_', schema);
+  const table = tables(dialectOf(connection.type as SupportedDatabase), 'event_', schema);
   const hand = async <T>(sql: string) => {
     const source = shared ?? (await new DataSource(connection).initialize());
     try {

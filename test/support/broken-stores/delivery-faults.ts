@@ -34,6 +34,13 @@ export const deliveryFaults: readonly Fault[] = [
     verbs: (store) => ({ stage: async (now, limit) => ({ ...(await store.stage(now, limit)), nextDueAt: null }) }),
   },
   {
+    fault: 'passes over what comes after the place to begin at, too',
+    caughtBy: 'claim: takes all that comes after the place it is told to begin at, and with no place all there is',
+    verbs: (store) => ({
+      claim: (request) => store.claim({ ...request, wants: request.wants.filter(({ after }) => after === undefined) }),
+    }),
+  },
+  {
     fault: 'does not raise claims',
     caughtBy: 'claim: claims grows by one at every claim and is never taken back',
     verbs: (store, database) => ({

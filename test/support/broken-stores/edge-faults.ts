@@ -1,3 +1,4 @@
+import { nodeLost } from '../../../libs/events/src/store/memory/end-leases.js';
 import type { AppendRequest } from '../../../libs/events/src/store/inbox.store.js';
 import type { NewEvent } from '../../../libs/events/src/store/records.js';
 import type { Fault } from './fault.js';
@@ -87,7 +88,7 @@ export const edgeFaults: readonly Fault[] = [
     verbs: (_store, database) => ({
       rescueOrphans: async (now) => {
         const rows = [...database.live.values()].filter((row) => !database.nodes.has(row.leaseNode ?? 0));
-        for (const row of rows) database.chargeCrash(row, 'nobody', now);
+        for (const row of rows) database.takeBack(row, nodeLost(row, 'nobody', now));
         return rows.length;
       },
     }),
@@ -107,10 +108,10 @@ export const edgeFaults: readonly Fault[] = [
     fault: 'loses what is announced while another announces',
     caughtBy: 'registry: nodes that announce at once all come to be seen',
     verbs: (store, database) => ({
-      registerHandlers: async (node, handlers) => {
+      registerHandlers: async (node, handlers, now) => {
         const before = database.registry.version;
         await new Promise((resolve) => setImmediate(resolve));
-        if (database.registry.version === before) await store.registerHandlers(node, handlers);
+        if (database.registry.version === before) await store.registerHandlers(node, handlers, now);
       },
     }),
   },

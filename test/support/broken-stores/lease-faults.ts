@@ -1,3 +1,4 @@
+import type { HeldLease } from '../../../libs/events/src/store/records.js';
 import type { Fault } from './fault.js';
 
 /** Faults of leases and of cancel. */
@@ -11,6 +12,27 @@ export const leaseFaults: readonly Fault[] = [
     fault: 'thinks every lease lost',
     caughtBy: 'lost leases: none is lost while it is held',
     verbs: () => ({ lostLeases: (_node, leases) => Promise.resolve(leases.map((lease) => lease.id)) }),
+  },
+  {
+    fault: 'knows of no lease that a node holds',
+    caughtBy: 'held leases: are those that the node has claimed, and has not settled or lost',
+    verbs: () => ({ heldLeases: () => Promise.resolve([]) }),
+  },
+  {
+    fault: 'remembers leases of a node that was removed',
+    caughtBy: 'held leases: are none of a node that was removed',
+    verbs: (store) => {
+      const seen = new Map<number, HeldLease[]>();
+      return {
+        async heldLeases(node) {
+          return seen.get(node) ?? store.heldLeases(node);
+        },
+        async removeNode(node, ...rest) {
+          seen.set(node, await store.heldLeases(node));
+          return store.removeNode(node, ...rest);
+        },
+      };
+    },
   },
   {
     fault: 'cancels without taking the delivery out',

@@ -46,6 +46,26 @@ export const publishFaults: readonly Fault[] = [
     }),
   },
   {
+    fault: 'claims before it has stored',
+    caughtBy: 'append: may claim with its commit: older deliveries first, then those that it has brought',
+    verbs: (store) => ({
+      append: async ({ claim, ...request }, manager) => {
+        const claimed = claim && (await store.claim(claim));
+        return { ...(await store.append(request, manager)), claimed };
+      },
+    }),
+  },
+  {
+    fault: 'stores nothing when the node that would claim is gone',
+    caughtBy: 'append: stores the events although the node that would claim with them is gone',
+    verbs: (store, database) => ({
+      append: (request, manager) => {
+        const isGone = request.claim && !database.nodes.has(request.claim.node);
+        return store.append(isGone ? { ...request, events: [] } : request, manager);
+      },
+    }),
+  },
+  {
     fault: 'fans out from a registry that has moved on',
     caughtBy: 'append: stores events raw when the registry has moved on',
     verbs: (store, database) => ({ append: (request, manager) => store.append(current(request, database), manager) }),

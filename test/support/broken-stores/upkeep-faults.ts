@@ -1,3 +1,4 @@
+import { nodeLost } from '../../../libs/events/src/store/memory/end-leases.js';
 import type { DeliveryRow } from '../../../libs/events/src/store/memory/memory-rows.js';
 import type { Fault } from './fault.js';
 
@@ -89,7 +90,7 @@ export const upkeepFaults: readonly Fault[] = [
     verbs: (_store, database) => ({
       rescueOrphans: async (now) => {
         const leased = [...database.live.values()].filter((row) => row.leaseNode !== null);
-        for (const row of leased) database.chargeCrash(row, 'somebody', now);
+        for (const row of leased) database.takeBack(row, nodeLost(row, 'somebody', now));
         return leased.length;
       },
     }),
@@ -98,8 +99,8 @@ export const upkeepFaults: readonly Fault[] = [
     fault: 'raises the version with every announcement',
     caughtBy: 'registry: the version stays when nothing changes, whoever announces it',
     verbs: (store, database) => ({
-      registerHandlers: async (node, handlers) => {
-        await store.registerHandlers(node, handlers);
+      registerHandlers: async (node, handlers, now) => {
+        await store.registerHandlers(node, handlers, now);
         database.registry.version++;
       },
     }),
@@ -109,8 +110,8 @@ export const upkeepFaults: readonly Fault[] = [
     caughtBy:
       'registry: the version is raised by each change of a pattern, of a priority, of ordering, and by a new handler',
     verbs: (store, database) => ({
-      registerHandlers: async (node, handlers) => {
-        await store.registerHandlers(node, handlers);
+      registerHandlers: async (node, handlers, now) => {
+        await store.registerHandlers(node, handlers, now);
         database.registry.version = 1;
       },
     }),
@@ -120,10 +121,11 @@ export const upkeepFaults: readonly Fault[] = [
     caughtBy:
       'registry: the version is raised by each change of a pattern, of a priority, of ordering, and by a new handler',
     verbs: (store) => ({
-      registerHandlers: (node, handlers) =>
+      registerHandlers: (node, handlers, now) =>
         store.registerHandlers(
           node,
           handlers.map((handler) => ({ ...handler, priority: 50 })),
+          now,
         ),
     }),
   },
@@ -131,11 +133,11 @@ export const upkeepFaults: readonly Fault[] = [
     fault: 'lets one node overwrite the patterns of another',
     caughtBy: "registry: a handler's patterns are the union over the nodes that have it",
     verbs: (store, database) => ({
-      registerHandlers: async (node, handlers) => {
+      registerHandlers: async (node, handlers, now) => {
         for (const other of database.nodes.keys()) {
-          if (other !== node) await store.registerHandlers(other, []);
+          if (other !== node) await store.registerHandlers(other, [], now);
         }
-        return store.registerHandlers(node, handlers);
+        return store.registerHandlers(node, handlers, now);
       },
     }),
   },
@@ -144,7 +146,7 @@ export const upkeepFaults: readonly Fault[] = [
     caughtBy: 'registry: a subscription outlives the last node that had it',
     verbs: (store) => ({
       removeNode: async (node, now, beat) => {
-        await store.registerHandlers(node, []);
+        await store.registerHandlers(node, [], now);
         return store.removeNode(node, now, beat);
       },
     }),
@@ -175,8 +177,8 @@ export const upkeepFaults: readonly Fault[] = [
     caughtBy:
       'dead letters: a redriven delivery is pending with fresh attempts, and keeps its id, its failures and its claims',
     verbs: (store, database) => ({
-      redrive: async (query, limit) => {
-        const ids = await store.redrive(query, limit);
+      redrive: async (query, limit, now, pace) => {
+        const ids = await store.redrive(query, limit, now, pace);
         for (const id of ids) (database.live.get(id) as DeliveryRow).claims = 0;
         return ids;
       },
@@ -186,8 +188,8 @@ export const upkeepFaults: readonly Fault[] = [
     fault: 'drops the failures with a redrive',
     caughtBy: 'dead letters: a delivery can die again, and its failures go on adding up',
     verbs: (store, database) => ({
-      redrive: async (query, limit) => {
-        const ids = await store.redrive(query, limit);
+      redrive: async (query, limit, now, pace) => {
+        const ids = await store.redrive(query, limit, now, pace);
         for (const id of ids) (database.live.get(id) as DeliveryRow).failures = [];
         return ids;
       },
@@ -197,9 +199,9 @@ export const upkeepFaults: readonly Fault[] = [
     fault: 'keeps the crashes of a redriven delivery',
     caughtBy: 'dead letters: a redriven suspect is one no longer',
     verbs: (store, database) => ({
-      redrive: async (query, limit) => {
+      redrive: async (query, limit, now, pace) => {
         const crashes = new Map([...database.dead].map(([id, row]) => [id, row.crashes]));
-        const ids = await store.redrive(query, limit);
+        const ids = await store.redrive(query, limit, now, pace);
         for (const id of ids) (database.live.get(id) as DeliveryRow).crashes = crashes.get(id) ?? 0;
         return ids;
       },
@@ -208,15 +210,15 @@ export const upkeepFaults: readonly Fault[] = [
   {
     fault: 'redrives without a limit',
     caughtBy: 'dead letters: redrive takes what the query finds, the oldest up to the limit',
-    verbs: (store) => ({ redrive: (query) => store.redrive(query, Infinity) }),
+    verbs: (store) => ({ redrive: (query, _limit, now, pace) => store.redrive(query, Infinity, now, pace) }),
   },
   {
     fault: 'answers the letters that it wanted to redrive, not those that it did',
     caughtBy: 'dead letters: of two that redrive at once each letter is redriven by one',
     verbs: (store) => ({
-      redrive: async (query, limit) => {
+      redrive: async (query, limit, now, pace) => {
         const wanted = (await store.listDeadLetters(query, limit)).map((letter) => letter.id);
-        await store.redrive(query, limit);
+        await store.redrive(query, limit, now, pace);
         return wanted;
       },
     }),
@@ -290,8 +292,8 @@ export const upkeepFaults: readonly Fault[] = [
     fault: 'tells itself of work',
     caughtBy: 'life cycle: a notice is heard by the others, if by anybody, and not by the one that sent it',
     verbs: (_store, database) => ({
-      notify: async () => {
-        for (const listeners of database.listeners.values()) for (const listener of listeners) listener();
+      notify: async (topic) => {
+        for (const listeners of database.listeners.values()) for (const listener of listeners) listener(topic);
       },
     }),
   },
