@@ -76,8 +76,9 @@ export class EventExecutor {
     this.wake = wake;
     this.evicted = evicted;
     const { store, clock, logger } = this;
-    const onChange = (handler: string, to: CircuitState, here: boolean) => this.onCircuit(handler, to, here);
-    this.circuits = new Circuits(handlers, { store, clock, logger, onChange });
+    const onChange = (handler: string) => this.onCircuitChange(handler);
+    const onMoved = (handler: string, to: CircuitState) => this.onCircuitMoved(handler, to);
+    this.circuits = new Circuits(handlers, { store, clock, logger, onChange, onMoved });
     const limits = new RateLimits(store, clock);
     this.runner.prepare(this.circuits, limits);
     this.slots.fill(handlers, { circuits: this.circuits, limits, activity: this.activity, logger });
@@ -207,9 +208,12 @@ export class EventExecutor {
     this.runner.close();
   }
 
-  private onCircuit(handler: string, to: CircuitState, here: boolean): void {
-    if (here && to === 'open') this.activity.of(handler).circuitOpened++;
-    if (here) this.signal.handlersChanged();
+  private onCircuitMoved(handler: string, to: CircuitState): void {
+    if (to === 'open') this.activity.of(handler).circuitOpened++;
+    this.signal.handlersChanged();
+  }
+
+  private onCircuitChange(handler: string): void {
     const slot = this.slots.get(handler);
     if (slot) slot.noTrialsBefore = 0;
     this.pump();

@@ -27,7 +27,7 @@ function namesWith(...middleware: (typeof First)[]): string[] {
     middleware: middleware.map((type) => ({ type, get: () => new type() })),
     limits: new RateLimits(store, clock),
     keys: store,
-    circuits: new Circuits([], { store, clock, logger, onChange: () => undefined }),
+    circuits: new Circuits([], { store, clock, logger, onChange: () => undefined, onMoved: () => undefined }),
     deadlines: new Deadlines(clock),
     readPayload: (seq) => store.payload(seq),
     onLeak: () => undefined,

@@ -43,6 +43,7 @@ async function setUp(options: { circuit?: false; retryIf?: ResolvedRetryOptions[
     clock,
     logger: logger as unknown as Logger,
     onChange: () => undefined,
+    onMoved: () => undefined,
   });
   const middleware = new CircuitMiddleware(circuits, clock);
   /** An attempt claimed in the circuit's present epoch, unless another is given. */

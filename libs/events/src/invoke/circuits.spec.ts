@@ -35,8 +35,9 @@ async function setUp() {
     const lines: string[] = [];
     const write = (level: string) => (line: string) => void lines.push(`${level} ${line}`);
     const logger = { log: write('log'), warn: write('warn'), error: write('error') } as unknown as Logger;
-    const onChange = (handler: string, to: string, here: boolean) => changes.push(`${handler} ${to} ${here}`);
-    const circuits = new Circuits(handlers, { store, clock, logger, onChange });
+    const onChange = (handler: string, to: string) => changes.push(`${handler} ${to}`);
+    const onMoved = (handler: string, to: string) => changes.push(`${handler} ${to}, moved here`);
+    const circuits = new Circuits(handlers, { store, clock, logger, onChange, onMoved });
     /** A call of the handler `h` that fails; what that asks for is carried out. */
     const fail = async () => {
       const breaker = circuits.get('h')!;
@@ -63,7 +64,7 @@ describe('a circuit that this node opens', () => {
     await two.learn();
     await two.learn();
     expect(two.state()).toBe('open');
-    expect([one.changes, two.changes]).toEqual([['h open true'], ['h open false']]);
+    expect([one.changes, two.changes]).toEqual([['h open', 'h open, moved here'], ['h open']]);
     expect([one.lines, two.lines]).toEqual([
       ['warn circuit of h: closed -> open (epoch 1)'],
       ['warn circuit of h: closed -> open (epoch 1, by another node)'],
@@ -74,7 +75,21 @@ describe('a circuit that this node opens', () => {
     const { one, two } = await setUp();
     await one.fail();
     await two.fail();
-    expect([one.changes, two.changes, two.circuits.get('h')!.epoch]).toEqual([['h open true'], ['h open false'], 1]);
+    expect([one.changes, two.changes]).toEqual([['h open', 'h open, moved here'], ['h open']]);
+    expect(two.circuits.get('h')!.epoch).toBe(1);
+  });
+
+  it('is told of by the node that opened it, although a look at all circuits was answered first', async () => {
+    const { one } = await setUp();
+    const { changeCircuit } = one.store;
+    vi.spyOn(one.store, 'changeCircuit').mockImplementation(async (...args) => {
+      const change = await changeCircuit.apply(one.store, args);
+      await one.learn();
+      return change;
+    });
+    await one.fail();
+    expect(one.changes).toEqual(['h open', 'h open, moved here']);
+    expect(one.lines).toEqual(['warn circuit of h: closed -> open (epoch 1)']);
   });
 
   it('is open here although the store fails, which is said once; it is due until it is shared', async () => {
@@ -86,7 +101,7 @@ describe('a circuit that this node opens', () => {
     change.mockRestore();
     await one.circuits.carryOutDue();
     await one.circuits.carryOutDue();
-    expect(one.changes).toEqual(['h open true']);
+    expect(one.changes).toEqual(['h open', 'h open, moved here']);
     expect(one.lines).toEqual([
       'error could not share the circuit of h, will try again',
       'log circuits are shared again',
@@ -106,7 +121,7 @@ describe('an open circuit', () => {
     await clock.advance(1);
     await Promise.all([one.circuits.carryOutDue(), two.circuits.carryOutDue()]);
     expect([one.state(), two.state()]).toEqual(['half-open', 'half-open']);
-    expect([one.changes.at(-1), two.changes.at(-1)]).toEqual(['h half-open true', 'h half-open false']);
+    expect([one.changes.at(-1), two.changes.at(-1)]).toEqual(['h half-open, moved here', 'h half-open']);
   });
 
   it('closes by trials of several nodes together', async () => {
@@ -121,7 +136,8 @@ describe('an open circuit', () => {
     await two.succeed();
     expect(two.state()).toBe('closed');
     await one.learn();
-    expect(one.changes).toEqual(['h open true', 'h half-open true', 'h closed false']);
+    const here = ['h open', 'h open, moved here', 'h half-open', 'h half-open, moved here'];
+    expect(one.changes).toEqual([...here, 'h closed']);
   });
 });
 
