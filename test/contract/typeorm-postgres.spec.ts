@@ -7,6 +7,7 @@ import { SystemClock } from '../../libs/events/src/clock/system-clock.js';
 import type { Topic } from '../../libs/events/src/store/event-store.js';
 import { COMPLETED, event, leased, settlement, T0, until } from '../../libs/events/src/testing/store-contract/scene.js';
 import { engineOptions } from '../../libs/events/src/typeorm/engine-options.js';
+import { numberArray, textArray } from '../../libs/events/src/typeorm/postgres/array-parameter.js';
 import { PostgresEngine } from '../../libs/events/src/typeorm/postgres/postgres.engine.js';
 import { BEGIN, execute, query, type Verb } from '../../libs/events/src/typeorm/verb.js';
 import { hasPostgres, postgresSchema, type TestDatabase } from '../support/databases.js';
@@ -34,6 +35,33 @@ describe.skipIf(!hasPostgres)('on PostgreSQL', () => {
 
   /** Connections of the stores that this test made under that name, and that listen. */
   const listening = () => connections(String(database.schema), `query like 'listen %' and state = 'idle'`);
+
+  it('takes arrays in its binary format as the values they are', async () => {
+    const texts = ['', 'plain', `"quoted" \\ {braces}, 'and' NULL`, 'größer 日本 😀\n', null, 'x'.repeat(100_000)];
+    const numbers = [0, -1, 1, null, 32_767, -32_768];
+    const large = [2 ** 31, -(2 ** 31) - 1, 2 ** 32, 2 ** 53 - 1, -(2 ** 53) + 1, 1_800_000_000_000];
+    const same = <T>(value: T) => value;
+    const [row] = await harness.hand<object>(
+      `select to_json($1::text[])::text as texts, to_json($2::smallint[])::text as small, to_json($3::int[])::text as ints,
+        to_json($4::bigint[])::text as large, cardinality($5::text[]) + cardinality($6::bigint[]) as nothing`,
+      [
+        textArray(texts, same),
+        numberArray('smallint', numbers, same),
+        numberArray('int', numbers, same),
+        numberArray('bigint', [...numbers, ...large], same),
+        textArray([], same<string>),
+        numberArray('bigint', [], same<number>),
+      ],
+    );
+    const read = Object.entries(row).map(([name, value]) => [name, JSON.parse(String(value)) as unknown]);
+    expect(Object.fromEntries(read)).toEqual({
+      texts,
+      small: numbers,
+      ints: numbers,
+      large: [...numbers, ...large],
+      nothing: 0,
+    });
+  });
 
   it('a notification tells the other nodes its topic, not the one that sent it', async () => {
     const connection = { ...database.connection, applicationName: database.schema } as TestDatabase['connection'];

@@ -13,7 +13,7 @@ export interface TypeOrmHarness extends StoreHarness {
   readonly store: TypeOrmStore;
   another(options?: Partial<TypeOrmStoreOptions>): Promise<TypeOrmStore>;
   /** One statement past the store, on a connection of its own where there can be one. `{inbox}` is that table's name. */
-  readonly hand: <T>(sql: string) => Promise<T[]>;
+  readonly hand: <T>(sql: string, params?: readonly unknown[]) => Promise<T[]>;
 }
 
 /** TypeORM stores on a database of their own; in memory, where there is one connection for everything, all share it. */
@@ -44,10 +44,11 @@ export async function typeormHarness(database: TestDatabase | Promise<TestDataba
     return store;
   };
   const table = tables(dialectOf(connection.type as SupportedDatabase), 'event_', schema);
-  const hand = async <T>(sql: string) => {
+  const hand = async <T>(sql: string, params: readonly unknown[] = []) => {
     const source = shared ?? (await new DataSource(connection).initialize());
     try {
-      return await source.query<T[]>(sql.replaceAll(/\{(\w+)\}/g, (_, name: keyof typeof table) => table[name]));
+      const named = sql.replaceAll(/\{(\w+)\}/g, (_, name: keyof typeof table) => table[name]);
+      return await source.query<T[]>(named, [...params]);
     } finally {
       if (!shared) await source.destroy();
     }

@@ -2,8 +2,8 @@ import type { ObjectLiteral, SelectQueryBuilder } from 'typeorm';
 
 type Scalar = string | number | null | boolean;
 
-/** MySQL: an array stands for a list, one of arrays for the rows of an insert. */
-export type SqlValue = Scalar | readonly Scalar[] | readonly (readonly Scalar[])[];
+/** MySQL: an array stands for a list, one of arrays for the rows of an insert. PostgreSQL: bytes are a value in its binary format. */
+export type SqlValue = Scalar | readonly Scalar[] | readonly (readonly Scalar[])[] | Uint8Array;
 
 /** One statement. The SQL text of a verb is made once, so that it can be prepared once. */
 export interface Statement {

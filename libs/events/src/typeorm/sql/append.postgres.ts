@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { AppendRequest, AppendResult } from '../../store/inbox.store.js';
 import type { Tables } from '../tables.js';
+import { numberArray, textArray } from '../postgres/array-parameter.js';
 import type { Notice } from '../postgres/wake-channel.js';
 import { BEGIN, query, type Verb } from '../verb.js';
 import { leasePostgres } from './claim.postgres.js';
@@ -31,20 +32,20 @@ export function appendPostgres(t: Tables) {
       [
         registryVersion,
         now,
-        events.map((event) => event.id),
-        events.map((event) => event.type),
-        events.map((event) => event.version),
-        events.map((event) => event.payload),
-        events.map((event) => event.headers),
-        events.map((event) => Buffer.byteLength(event.payload)),
-        events.map((event) => event.orderingKey),
-        events.map((event) => event.priority),
-        events.map((event) => event.occurredAt),
-        events.map((event) => dueAt(event.availableAt, now)),
-        deliveries.map((delivery) => delivery.ord),
-        deliveries.map((delivery) => delivery.handler),
-        deliveries.map((delivery) => delivery.priority),
-        deliveries.map((delivery) => delivery.orderingKey),
+        textArray(events, (event) => event.id),
+        textArray(events, (event) => event.type),
+        numberArray('int', events, (event) => event.version),
+        textArray(events, (event) => event.payload),
+        textArray(events, (event) => event.headers),
+        numberArray('int', events, (event) => Buffer.byteLength(event.payload)),
+        textArray(events, (event) => event.orderingKey),
+        numberArray('smallint', events, (event) => event.priority),
+        numberArray('bigint', events, (event) => event.occurredAt),
+        numberArray('bigint', events, (event) => dueAt(event.availableAt, now)),
+        numberArray('int', deliveries, (delivery) => delivery.ord),
+        textArray(deliveries, (delivery) => delivery.handler),
+        numberArray('smallint', deliveries, (delivery) => delivery.priority),
+        textArray(deliveries, (delivery) => delivery.orderingKey),
         notice?.channel ?? null,
         notice?.message ?? null,
       ],

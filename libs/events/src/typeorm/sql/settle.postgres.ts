@@ -1,5 +1,6 @@
 import type { Settlement } from '../../store/records.js';
 import type { Dialect } from '../dialect.js';
+import { numberArray, textArray } from '../postgres/array-parameter.js';
 import type { Tables } from '../tables.js';
 import { BEGIN, query, type SqliteVerb } from '../verb.js';
 import { deadLetterNotices } from './dead-letter-notices.js';
@@ -53,24 +54,24 @@ function keyOf({ handler, key }: SettlementRow): HandlerKey {
 
 function columnsOf(rows: readonly SettlementRow[]) {
   return [
-    rows.map((row) => fateOf(row.outcome)),
-    rows.map((row) => row.id),
-    rows.map((row) => row.claims),
-    rows.map((row) => row.outcome),
-    rows.map((row) => row.attempts),
-    rows.map((row) => row.durationMs),
-    rows.map((row) => row.availableAt),
-    rows.map((row) => row.rateSlot),
-    rows.map((row) => row.reason),
-    rows.map((row) => row.failure),
+    textArray(rows, (row) => fateOf(row.outcome)),
+    numberArray('bigint', rows, (row) => row.id),
+    numberArray('int', rows, (row) => row.claims),
+    textArray(rows, (row) => row.outcome),
+    numberArray('int', rows, (row) => row.attempts),
+    numberArray('bigint', rows, (row) => row.durationMs),
+    numberArray('bigint', rows, (row) => row.availableAt),
+    numberArray('bigint', rows, (row) => row.rateSlot),
+    textArray(rows, (row) => row.reason),
+    textArray(rows, (row) => row.failure),
   ];
 }
 
 function keyColumnsOf(rows: readonly SettlementRow[]) {
   return [
-    rows.map((row) => row.key?.key ?? null),
-    rows.map((row) => keyStateOf(row.outcome)),
-    rows.map((row) => row.key?.expiresAt ?? null),
+    textArray(rows, (row) => row.key?.key ?? null),
+    textArray(rows, (row) => keyStateOf(row.outcome)),
+    numberArray('bigint', rows, (row) => row.key?.expiresAt ?? null),
   ];
 }
 
