@@ -185,7 +185,13 @@ export class EventInvoker implements OnModuleDestroy {
       onDeadLetter: 'block' as const,
     }));
     await state.registerHandlers(node, registrations, clock.now());
-    const circuits = new Circuits(handlers, { store: state, clock, logger, onChange: () => undefined, onMoved: () => undefined });
+    const circuits = new Circuits(handlers, {
+      store: state,
+      clock,
+      logger,
+      onChange: () => undefined,
+      onMoved: () => undefined,
+    });
     const links = chainLinks({
       clock,
       logger,

@@ -81,9 +81,9 @@ describe('a circuit that this node opens', () => {
 
   it('is told of by the node that opened it, although a look at all circuits was answered first', async () => {
     const { one } = await setUp();
-    const { changeCircuit } = one.store;
+    const changeCircuit = one.store.changeCircuit.bind(one.store);
     vi.spyOn(one.store, 'changeCircuit').mockImplementation(async (...args) => {
-      const change = await changeCircuit.apply(one.store, args);
+      const change = await changeCircuit(...args);
       await one.learn();
       return change;
     });
