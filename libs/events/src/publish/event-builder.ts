@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { inspect } from 'node:util';
-import { v7 as uuidv7 } from 'uuid';
+
 import { Clock } from '../clock/clock.js';
 import { parseDuration } from '../duration.js';
 import type { EventDefinition } from '../envelope/event-definition.js';
@@ -13,6 +13,7 @@ import { InvalidEventError } from '../errors/invalid-event.error.js';
 import { EVENTS_OPTIONS } from '../events.module-definition.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
 import type { NewEvent } from '../store/records.js';
+import { newEventId } from './event-id.js';
 import type { PublishOptions } from './publish.types.js';
 
 /** An event that can be stored; who gets it is asked when it is. */
@@ -42,7 +43,7 @@ export class EventBuilder {
     this.checkSize('payload', text);
     const shown = definition && ofVersion < definition.version ? await lifted(definition, ofVersion, text) : payload;
     return {
-      id: id ?? uuidv7(),
+      id: id ?? newEventId(),
       generatedId: id === null,
       type,
       version: ofVersion,
