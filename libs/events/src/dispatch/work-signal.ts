@@ -4,7 +4,7 @@ import { EventsLogger } from '../observability/events-logger.js';
 import { EVENT_STORE, type EventStore, type Topic } from '../store/event-store.js';
 
 /** Other nodes are told at most so often: at once when they were not told for so long, else when the time is up. */
-const TELL_EVERY_MS = 10;
+const TELL_EVERY_MS = 2;
 
 /** What there is to do: deliveries to claim, raw events to fan out, deliveries that fall due, handlers to look at anew. */
 export interface Work {
