@@ -16,6 +16,15 @@ export function orUnavailable(error: unknown): unknown {
   return new StoreUnavailableError(reasonOf(error), { cause: error });
 }
 
+/** Asks the database. @throws what `orUnavailable` makes of the error. */
+export async function ask<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw orUnavailable(error);
+  }
+}
+
 function isOurFault(error: Error): boolean {
   return (
     error instanceof EventsError ||

@@ -1,9 +1,9 @@
 import type { DataSource, EntityManager } from 'typeorm';
-import type { Clock, TimerHandle } from '../../clock/clock.js';
-import { StoreUnavailableError } from '../../errors/store-unavailable.error.js';
-import { ConnectionTrust } from '../connection-trust.js';
+import type { Clock } from '../../clock/clock.js';
 import { type Engine, VERB_LIMIT_MS } from '../engine.js';
-import { orUnavailable } from '../unavailable.js';
+import { PooledConnections } from '../pooled-connections.js';
+import { retryConflicts } from '../retry-conflicts.js';
+import { ask } from '../unavailable.js';
 import { BEGIN, type EachStatement, type SqliteVerb, type Statement, type StatementResult } from '../verb.js';
 import { isConflict } from './conflicts.js';
 import { acquire, nativePool, type PooledConnection, query } from './native-pool.js';
@@ -21,8 +21,6 @@ const SESSION = `set session transaction isolation level read committed; set ses
   session time_zone = '+00:00', session innodb_lock_wait_timeout = 5, session autocommit = 1, session sql_safe_updates = 0
   /*M!100300 , session idle_transaction_timeout = ${VERB_LIMIT_MS / 1_000} */`;
 
-const MOST_TRIES = 5;
-const LONGEST_WAIT_MS = 20;
 /** For another node's migration. */
 const LOCK_WAIT_S = 120;
 
@@ -31,14 +29,22 @@ const LOCK_WAIT_S = 120;
  * transaction.
  */
 export class MysqlEngine implements Engine {
-  private readonly trust: ConnectionTrust<PooledConnection>;
+  private readonly connections: PooledConnections<PooledConnection>;
 
   constructor(
     private readonly source: DataSource,
     private readonly clock: Clock,
     private readonly random: () => number,
   ) {
-    this.trust = new ConnectionTrust(clock);
+    this.connections = new PooledConnections(
+      {
+        acquire: () => ask(() => acquire(nativePool(source))),
+        // After `destroy` it does nothing.
+        release: (connection) => connection.release(),
+        destroy: (connection) => connection.destroy(),
+      },
+      clock,
+    );
   }
 
   /**
@@ -66,16 +72,9 @@ export class MysqlEngine implements Engine {
     }
   }
 
-  async run<R>(verb: () => SqliteVerb<R>, limitMs: number = VERB_LIMIT_MS): Promise<R> {
-    for (let tries = 1; ; tries++) {
-      try {
-        return await this.once(verb(), limitMs);
-      } catch (error) {
-        if (tries === MOST_TRIES || !isConflict(error)) throw error;
-        const waitMs = Math.ceil(this.random() * LONGEST_WAIT_MS);
-        await new Promise<void>((resolve) => this.clock.setTimeout(resolve, waitMs));
-      }
-    }
+  run<R>(verb: () => SqliteVerb<R>, limitMs: number = VERB_LIMIT_MS): Promise<R> {
+    const { clock, random } = this;
+    return retryConflicts(() => this.once(verb(), limitMs), { isConflict, clock, random });
   }
 
   /** Runs a verb, each statement by itself, while no other connection to the server holds a lock of this name. */
@@ -132,57 +131,8 @@ export class MysqlEngine implements Engine {
     });
   }
 
-  /** A connection that has not done its work in time is closed; nobody waits for what may still come of it. */
-  private async onConnection<T>(limitMs: number, work: (connection: PooledConnection) => Promise<T>): Promise<T> {
-    let timer: TimerHandle;
-    const late = new Promise<never>((_, reject) => {
-      const giveUp = () => {
-        this.trust.doubt();
-        reject(new StoreUnavailableError(`no answer within ${limitMs} ms`));
-      };
-      if (limitMs < Infinity) timer = this.clock.setTimeout(giveUp, limitMs);
-    });
-    try {
-      const connection = await this.connect(late);
-      try {
-        const result = await Promise.race([work(connection), late]);
-        this.trust.heard(connection);
-        // After `destroy` it does nothing.
-        connection.release();
-        return result;
-      } catch (error) {
-        const told = orUnavailable(error);
-        if (told instanceof StoreUnavailableError) connection.destroy();
-        else {
-          this.trust.heard(connection);
-          connection.release();
-        }
-        throw told;
-      }
-    } finally {
-      this.clock.clearTimeout(timer);
-    }
-  }
-
-  private async connect(late: Promise<never>): Promise<PooledConnection> {
-    const connecting = this.trusted();
-    try {
-      return await Promise.race([connecting, late]);
-    } catch (error) {
-      connecting.then(
-        (connection) => connection.release(),
-        () => undefined,
-      );
-      throw orUnavailable(error);
-    }
-  }
-
-  private async trusted(): Promise<PooledConnection> {
-    for (;;) {
-      const connection = await acquire(nativePool(this.source));
-      if (!this.trust.isDoubtful(connection)) return connection;
-      connection.destroy();
-    }
+  private onConnection<T>(limitMs: number, work: (connection: PooledConnection) => Promise<T>): Promise<T> {
+    return this.connections.lend(limitMs, (connection) => ask(() => work(connection)));
   }
 }
 

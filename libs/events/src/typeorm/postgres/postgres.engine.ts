@@ -1,9 +1,10 @@
 import type { DataSource, EntityManager } from 'typeorm';
-import type { Clock, TimerHandle } from '../../clock/clock.js';
+import type { Clock } from '../../clock/clock.js';
 import { StoreUnavailableError } from '../../errors/store-unavailable.error.js';
-import { ConnectionTrust } from '../connection-trust.js';
 import { type Engine, VERB_LIMIT_MS } from '../engine.js';
-import { orUnavailable } from '../unavailable.js';
+import { PooledConnections } from '../pooled-connections.js';
+import { retryConflicts } from '../retry-conflicts.js';
+import { ask } from '../unavailable.js';
 import { BEGIN, type EachStatement, type SqliteVerb, type Statement, type StatementResult } from '../verb.js';
 import { type NativeClient, nativePool, type PooledClient, survive, TYPES } from './native-pool.js';
 
@@ -23,22 +24,27 @@ const SESSION = `${PLANNING}; ${LIMITS}; set default_transaction_isolation = 're
 
 /** Serialization failure and deadlock: the database has chosen us to give way. */
 const GIVE_WAY = ['40001', '40P01'];
-const MOST_TRIES = 5;
-const LONGEST_WAIT_MS = 20;
 
 /**
  * Runs verbs on connections of the engine's own pool: a verb of one statement by itself, one that begins in a
  * transaction. Statements with a name are prepared once a connection.
  */
 export class PostgresEngine implements Engine {
-  private readonly trust: ConnectionTrust<PooledClient>;
+  private readonly connections: PooledConnections<PooledClient>;
 
   constructor(
     private readonly source: DataSource,
     private readonly clock: Clock,
     private readonly random: () => number,
   ) {
-    this.trust = new ConnectionTrust(clock);
+    this.connections = new PooledConnections(
+      {
+        acquire: () => ask(() => nativePool(source).connect()),
+        release: (client) => client.release(),
+        destroy: (client, why) => client.release(why),
+      },
+      clock,
+    );
   }
 
   /** To be called once the DataSource is initialized: its first connection is there already. */
@@ -58,16 +64,9 @@ export class PostgresEngine implements Engine {
     }
   }
 
-  async run<R>(verb: () => SqliteVerb<R>, limitMs: number = VERB_LIMIT_MS): Promise<R> {
-    for (let tries = 1; ; tries++) {
-      try {
-        return await this.once(verb(), limitMs);
-      } catch (error) {
-        if (tries === MOST_TRIES || !this.isConflict(error)) throw error;
-        const waitMs = Math.ceil(this.random() * LONGEST_WAIT_MS);
-        await new Promise<void>((resolve) => this.clock.setTimeout(resolve, waitMs));
-      }
-    }
+  run<R>(verb: () => SqliteVerb<R>, limitMs: number = VERB_LIMIT_MS): Promise<R> {
+    const { clock, random } = this;
+    return retryConflicts(() => this.once(verb(), limitMs), { isConflict, clock, random });
   }
 
   async runIn<R>(manager: EntityManager, verb: () => SqliteVerb<R>): Promise<R> {
@@ -87,57 +86,16 @@ export class PostgresEngine implements Engine {
   }
 
   isConflict(error: unknown): boolean {
-    return GIVE_WAY.includes((error as { code?: string }).code ?? '');
+    return isConflict(error);
   }
 
-  /** A connection that has not done its work in time is closed; nobody waits for what may still come of it. */
-  private async once<R>(steps: SqliteVerb<R>, limitMs: number): Promise<R> {
-    let timer: TimerHandle;
-    const late = new Promise<never>((_, reject) => {
-      const giveUp = () => {
-        this.trust.doubt();
-        reject(new StoreUnavailableError(`no answer within ${limitMs} ms`));
-      };
-      if (limitMs < Infinity) timer = this.clock.setTimeout(giveUp, limitMs);
-    });
-    try {
-      const client = await this.connect(late);
-      try {
-        const result = await Promise.race([perform(client, steps), late]);
-        this.trust.heard(client);
-        client.release();
-        return result;
-      } catch (error) {
-        const broke = error instanceof StoreUnavailableError ? error : undefined;
-        if (!broke) this.trust.heard(client);
-        client.release(broke);
-        throw error;
-      }
-    } finally {
-      this.clock.clearTimeout(timer);
-    }
+  private once<R>(steps: SqliteVerb<R>, limitMs: number): Promise<R> {
+    return this.connections.lend(limitMs, (client) => perform(client, steps));
   }
+}
 
-  private async connect(late: Promise<never>): Promise<PooledClient> {
-    const connecting = this.trusted();
-    try {
-      return await Promise.race([connecting, late]);
-    } catch (error) {
-      connecting.then(
-        (client) => client.release(),
-        () => undefined,
-      );
-      throw orUnavailable(error);
-    }
-  }
-
-  private async trusted(): Promise<PooledClient> {
-    for (;;) {
-      const client = await nativePool(this.source).connect();
-      if (!this.trust.isDoubtful(client)) return client;
-      client.release(new Error('it may lead nowhere'));
-    }
-  }
+function isConflict(error: unknown): boolean {
+  return GIVE_WAY.includes((error as { code?: string }).code ?? '');
 }
 
 async function perform<R>(client: NativeClient, steps: SqliteVerb<R>): Promise<R> {
@@ -167,14 +125,6 @@ async function rollBack(client: NativeClient, cause: unknown): Promise<void> {
     await client.query('rollback');
   } catch {
     throw new StoreUnavailableError('its connection broke', { cause });
-  }
-}
-
-async function ask<T>(run: () => Promise<T>): Promise<T> {
-  try {
-    return await run();
-  } catch (error) {
-    throw orUnavailable(error);
   }
 }
 
