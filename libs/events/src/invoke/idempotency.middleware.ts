@@ -1,9 +1,9 @@
+import { Batcher } from '../batcher.js';
 import type { Clock } from '../clock/clock.js';
 import type { ResolvedIdempotencyOptions } from '../discovery/on-event.options.js';
 import { KeyBusyError } from '../errors/key-busy.error.js';
 import type { ChainStore, KeyAnswer, KeyClaim } from '../store/chain.store.js';
 import type { Attempt } from './attempt.js';
-import { Batcher } from './batcher.js';
 import type { ChainLink, Next } from './chain-link.js';
 import { idempotencyKey } from './keys.js';
 import type { Outage } from './outage.js';
@@ -27,7 +27,7 @@ export class IdempotencyMiddleware implements ChainLink {
     private readonly clock: Clock,
     private readonly outage: Outage,
   ) {
-    this.claims = new Batcher((claims) => store.claimKeys(claims, clock.now()), MOST_CLAIMS);
+    this.claims = new Batcher((claims) => store.claimKeys(claims, clock.now()), { most: MOST_CLAIMS });
   }
 
   invoke(attempt: Attempt, next: Next): Promise<void> {

@@ -1,9 +1,9 @@
+import { Batcher } from '../batcher.js';
 import type { Clock } from '../clock/clock.js';
 import type { HandlerDefinition } from '../discovery/handler-definition.js';
 import type { ResolvedRateLimitOptions } from '../discovery/on-event.options.js';
 import { TokenBuckets } from '../policies/token-buckets.js';
 import type { ChainStore, TokenAnswer, TokenTake } from '../store/chain.store.js';
-import { Batcher } from './batcher.js';
 
 /** Takes in one call to the store. */
 const MOST_TAKES = 500;
@@ -23,7 +23,7 @@ export class RateLimits {
     store: Pick<ChainStore, 'takeTokens'>,
     private readonly clock: Clock,
   ) {
-    this.shared = new Batcher((takes) => store.takeTokens(takes, clock.now()), MOST_TAKES);
+    this.shared = new Batcher((takes) => store.takeTokens(takes, clock.now()), { most: MOST_TAKES });
   }
 
   /** Takes a token, or reserves the next one. */

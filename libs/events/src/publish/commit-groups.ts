@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { Batcher } from '../batcher.js';
 import { StoreUnavailableError } from '../errors/store-unavailable.error.js';
 import { EventAppender } from './event-appender.js';
 import type { BuiltEvent } from './event-builder.js';
@@ -10,11 +11,8 @@ const MOST_EVENTS = 500;
 /** In UTF-16 units of payloads. */
 const MOST_PAYLOAD = 2 ** 22;
 
-interface Waiting {
-  readonly event: BuiltEvent;
-  readonly resolve: (receipt: PublishReceipt) => void;
-  readonly reject: (error: unknown) => void;
-}
+/** What became of an event: committed, or not. */
+type Fate = { readonly receipt: PublishReceipt } | { readonly error: unknown };
 
 /**
  * Commits that many publishes share: what is published in one turn of the event loop, or while earlier groups are on their
@@ -23,63 +21,32 @@ interface Waiting {
  */
 @Injectable()
 export class CommitGroups {
-  private waiting: Waiting[] = [];
-  private inFlight = 0;
-  private scheduled = false;
+  private readonly groups: Batcher<BuiltEvent, Fate>;
 
-  constructor(private readonly appender: EventAppender) {}
+  constructor(private readonly appender: EventAppender) {
+    this.groups = new Batcher((events) => this.store(events), {
+      most: MOST_EVENTS,
+      weighs: { of: ({ payload }) => payload.length, most: MOST_PAYLOAD },
+      calls: MOST_IN_FLIGHT,
+    });
+  }
 
   /** Resolves once the event is committed. */
-  append(event: BuiltEvent): Promise<PublishReceipt> {
-    return new Promise((resolve, reject) => {
-      this.waiting.push({ event, resolve, reject });
-      this.schedule();
-    });
-  }
-
-  private schedule(): void {
-    if (this.scheduled || this.inFlight === MOST_IN_FLIGHT || this.waiting.length === 0) return;
-    this.scheduled = true;
-    setImmediate(() => {
-      this.scheduled = false;
-      void this.flush();
-    });
-  }
-
-  private async flush(): Promise<void> {
-    const group = this.waiting.splice(0, sizeOfGroup(this.waiting));
-    this.inFlight++;
-    this.schedule();
-    await this.store(group);
-    this.inFlight--;
-    this.schedule();
+  async append(event: BuiltEvent): Promise<PublishReceipt> {
+    const fate = await this.groups.ask(event);
+    if ('error' in fate) throw fate.error;
+    return fate.receipt;
   }
 
   /** Never rejects. */
-  private async store(group: readonly Waiting[]): Promise<void> {
+  private async store(group: readonly BuiltEvent[]): Promise<Fate[]> {
     try {
-      const receipts = await this.appender.append(group.map(({ event }) => event));
-      group.forEach(({ resolve }, index) => resolve(receipts[index]));
+      const receipts = await this.appender.append(group);
+      return receipts.map((receipt) => ({ receipt }));
     } catch (error) {
-      if (group.length === 1 || error instanceof StoreUnavailableError) {
-        for (const { reject } of group) reject(error);
-        return;
-      }
+      if (group.length === 1 || error instanceof StoreUnavailableError) return group.map(() => ({ error }));
       const half = Math.ceil(group.length / 2);
-      await this.store(group.slice(0, half));
-      await this.store(group.slice(half));
+      return [...(await this.store(group.slice(0, half))), ...(await this.store(group.slice(half)))];
     }
   }
-}
-
-/** The first, and what follows until the statement is large enough. */
-function sizeOfGroup(waiting: readonly Waiting[]): number {
-  let payload = waiting[0].event.payload.length;
-  let count = 1;
-  while (count < waiting.length && count < MOST_EVENTS) {
-    payload += waiting[count].event.payload.length;
-    if (payload > MOST_PAYLOAD) break;
-    count++;
-  }
-  return count;
 }
