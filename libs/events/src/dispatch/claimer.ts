@@ -68,7 +68,7 @@ export class Claimer {
     if (wants.length === 0) return { answer: await commit() };
     const promise = (places: 1 | -1) => {
       this.along += places;
-      for (const { handler, limit } of wants) this.slotOf(handler).promised += places * limit;
+      for (const { handler, limit } of wants) this.slots.require(handler).promised += places * limit;
     };
     const epochs = this.epochsOf(wants);
     promise(1);
@@ -109,12 +109,6 @@ export class Claimer {
   private epochsOf(wants: readonly ClaimWant[]): (handler: string) => number {
     const epochs = new Map(wants.map(({ handler }) => [handler, this.slots.get(handler)?.circuitEpoch ?? 0]));
     return (handler) => epochs.get(handler) ?? 0;
-  }
-
-  private slotOf(handler: string): HandlerSlot {
-    const slot = this.slots.get(handler);
-    if (!slot) throw new Error(`${handler} is not on this node`);
-    return slot;
   }
 }
 

@@ -229,9 +229,7 @@ export class EventExecutor {
     }
     for (const one of claimed) {
       if (one.delivery.crashes > 0) this.load.suspects++;
-      const slot = this.slots.get(one.delivery.handler);
-      if (!slot) throw new Error(`claimed a delivery of ${one.delivery.handler}, which is not on this node`);
-      slot.enqueue(one);
+      this.slots.require(one.delivery.handler).enqueue(one);
     }
     // Held, or forsaken, while the claim was under way.
     if (this.held || node !== this.node) this.release();

@@ -20,6 +20,13 @@ function holding(name: string, held: [id: number, priority: number][], state: Pa
 
 const never = (slot: HandlerSlot): void => expect.unreachable(`${slot.name} is not stale`);
 
+it('a handler that is not on this node has no slot, and none can be required', () => {
+  const a = newSlot('a');
+  const slots = slotsOf(a);
+  expect([slots.get('a'), slots.require('a'), slots.get('b')]).toEqual([a, a, undefined]);
+  expect(() => slots.require('b')).toThrow('b is not on this node');
+});
+
 describe('the best that may begin', () => {
   it('is of the lower priority, then the older, over all handlers', () => {
     const [a, b] = [holding('a', [[5, 50]]), holding('b', [[3, 50]])];

@@ -38,6 +38,13 @@ export class HandlerSlots implements Iterable<HandlerSlot> {
     return this.byName.get(handler);
   }
 
+  /** @throws Error when it is not on this node. */
+  require(handler: string): HandlerSlot {
+    const slot = this.byName.get(handler);
+    if (!slot) throw new Error(`${handler} is not on this node`);
+    return slot;
+  }
+
   [Symbol.iterator](): Iterator<HandlerSlot> {
     return this.byName.values();
   }
