@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { Clock } from '../clock/clock.js';
 import { findProvided } from '../discovery/provided-class.js';
+import { type AbortCause, AttemptAbortedError } from '../errors/attempt-aborted.error.js';
 import { EVENTS_OPTIONS } from '../events.module-definition.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
 import { AttemptContext } from '../invoke/attempt-context.js';
@@ -23,6 +24,9 @@ import type { Lease, Settlement } from '../store/records.js';
 import type { Claimed, HandlerSlot } from './handler-slot.js';
 import { judgeAttempt, toSettlement } from './judge-attempt.js';
 import { OutcomeReport } from './outcome-report.js';
+
+/** How long a shutdown waits for the application's error reporter. */
+const REPORTS_MS = 2_000;
 
 /** Runs one claimed delivery through the invoker chain and says what it came to. */
 @Injectable()
@@ -77,13 +81,27 @@ export class DeliveryRunner {
     return Array.from(this.running, ({ delivery }) => delivery);
   }
 
-  find(deliveryId: number): Attempt | undefined {
-    return this.attempts.get(deliveryId);
+  /** Of those whose deliveries must still be leased to this node. */
+  get neededLeases(): Lease[] {
+    return [...this.running].filter(({ needsLease }) => needsLease).map(({ delivery }) => delivery);
   }
 
-  /** Resolves when the error reporter has been told everything, or after `timeoutMs`. */
-  async reported(timeoutMs: number): Promise<void> {
-    await this.reports.idle(timeoutMs);
+  /** Aborts the attempt at a delivery, if it is under way and meant. */
+  abort(deliveryId: number, cause: AbortCause, isMeant: (attempt: Attempt) => boolean): void {
+    const attempt = this.attempts.get(deliveryId);
+    if (!attempt || !isMeant(attempt)) return;
+    // A transaction that has committed since the lease was looked for has given it up itself.
+    if (cause === 'lease-lost' && !attempt.needsLease) return;
+    attempt.abort(new AttemptAbortedError(attempt.handler.name, cause));
+  }
+
+  abortAll(cause: AbortCause): void {
+    for (const attempt of this.running) attempt.abort(new AttemptAbortedError(attempt.handler.name, cause));
+  }
+
+  /** Resolves when the error reporter has been told everything, or has taken too long for it. */
+  async reported(): Promise<void> {
+    await this.reports.idle(REPORTS_MS);
   }
 
   close(): void {

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Clock } from '../clock/clock.js';
 import type { HandlerDefinition } from '../discovery/handler-definition.js';
-import { AttemptAbortedError, type AbortCause } from '../errors/attempt-aborted.error.js';
+import type { AbortCause } from '../errors/attempt-aborted.error.js';
 import { EVENTS_OPTIONS } from '../events.module-definition.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
 import { Circuits } from '../invoke/circuits.js';
@@ -26,11 +26,6 @@ import { Settler } from './settler.js';
 import { Stager } from './stager.js';
 import { StrayLeases } from './stray-leases.js';
 import { WorkSignal } from './work-signal.js';
-
-/** While this many batches of outcomes wait to be written, nothing is claimed: memory stays bounded. */
-const MOST_UNSETTLED_BATCHES = 4;
-/** How long a shutdown waits for the application's error reporter. */
-const REPORTS_MS = 2_000;
 
 /**
  * Claims deliveries and runs them. A turn stages what has fallen due, claims what there is room for and starts it; what
@@ -119,7 +114,7 @@ export class EventExecutor {
   async turn(): Promise<boolean> {
     const staged = await this.stager.stage();
     const { node } = this;
-    this.waitsForSettler = this.tooMuchUnsettled;
+    this.waitsForSettler = this.settler.isFull;
     if (this.held || node === 0 || this.waitsForSettler) return false;
     const strays = await this.claimer.strays(node, () => [...this.runner.leases, ...this.settler.leases]);
     for (const lease of strays) this.settler.push(node, { ...lease, outcome: 'released' });
@@ -137,7 +132,7 @@ export class EventExecutor {
    */
   claimWith(handlers: Iterable<string>, commit: PublishCommit): Promise<AppendResult> {
     const { node, options } = this;
-    const mayClaim = !this.held && node !== 0 && options.scheduler !== 'cooperative' && !this.tooMuchUnsettled;
+    const mayClaim = !this.held && node !== 0 && options.scheduler !== 'cooperative' && !this.settler.isFull;
     return mayClaim ? this.publishClaims.make(node, handlers, commit) : commit();
   }
 
@@ -159,18 +154,14 @@ export class EventExecutor {
 
   /** Leases of what runs, or waits here to run, for the lease check. */
   get leases(): Lease[] {
-    const running = [...this.runner.running].filter(({ needsLease }) => needsLease);
-    return [...running, ...this.slots.waiting].map(({ delivery }) => delivery);
+    return [...this.runner.neededLeases, ...this.slots.waiting.map(({ delivery }) => delivery)];
   }
 
   /** Aborts the run of a delivery, or drops it before it begins, if it is here; with `claims`, only if under that lease. */
   abort(deliveryId: number, cause: AbortCause, claims?: number): void {
     const isMeant = ({ delivery }: { delivery: Lease }) =>
       delivery.id === deliveryId && (claims === undefined || delivery.claims === claims);
-    const attempt = this.runner.find(deliveryId);
-    // A transaction that has committed since the lease was looked for has given it up itself.
-    const isOver = cause === 'lease-lost' && !attempt?.needsLease;
-    if (attempt && isMeant(attempt) && !isOver) attempt.abort(new AttemptAbortedError(attempt.handler.name, cause));
+    this.runner.abort(deliveryId, cause, isMeant);
     for (const { delivery } of this.slots.drop(isMeant)) this.forget(delivery);
     this.wake();
   }
@@ -183,22 +174,21 @@ export class EventExecutor {
   forsake(): void {
     this.node = 0;
     this.release();
-    this.abortAll('lease-lost');
+    this.runner.abortAll('lease-lost');
   }
 
   /** No more claims; gives back what has not begun; aborts what still runs after `timeoutMs`; then all is settled. */
   async drain(timeoutMs: number): Promise<void> {
     this.hold();
     if (!(await this.load.ended(timeoutMs))) {
-      this.logger.warn(
-        `${this.load.running} handlers still run after ${timeoutMs} ms: they are aborted and given back`,
-      );
-      this.abortAll('shutdown');
+      const { running } = this.load;
+      this.logger.warn(`${running} handlers still run after ${timeoutMs} ms: they are aborted and given back`);
+      this.runner.abortAll('shutdown');
       await this.load.ended();
     }
     await this.publishClaims.idle();
     await this.settler.idle();
-    await this.runner.reported(REPORTS_MS);
+    await this.runner.reported();
     this.runner.close();
   }
 
@@ -272,10 +262,6 @@ export class EventExecutor {
     if (slot.maybeMore && slot.queue.length <= slot.prefetch(this.options.batchSize) / 2) this.wake();
   }
 
-  private abortAll(cause: AbortCause): void {
-    for (const attempt of this.runner.running) attempt.abort(new AttemptAbortedError(attempt.handler.name, cause));
-  }
-
   private release(): void {
     this.giveBack([...this.slots].flatMap((slot) => slot.takeBack(0)));
   }
@@ -294,12 +280,8 @@ export class EventExecutor {
     this.wake();
   }
 
-  private get tooMuchUnsettled(): boolean {
-    return this.settler.pending > MOST_UNSETTLED_BATCHES * this.options.batchSize;
-  }
-
   private onSettled(settlement: Settlement, written: boolean): void {
-    if (this.waitsForSettler && !this.tooMuchUnsettled) {
+    if (this.waitsForSettler && !this.settler.isFull) {
       this.waitsForSettler = false;
       this.wake();
     }

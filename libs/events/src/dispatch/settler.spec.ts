@@ -97,6 +97,18 @@ describe('what ends together', () => {
 });
 
 describe('while the database is away', () => {
+  it('nothing more is to be claimed once more than four batches wait', async () => {
+    const { clock, writes, settler, push } = setUp(2);
+    push(range(1, 8));
+    await clock.advance(0);
+    expect(settler.isFull).toBe(false);
+    push([9]);
+    expect(settler.isFull).toBe(true);
+    writes[0].answer();
+    await clock.advance(0);
+    expect(settler.isFull).toBe(false);
+  });
+
   it('a batch is kept and tried again after a growing wait, until it is written', async () => {
     const { clock, writes, settled, settler, push, logger } = setUp();
     push([1, 2]);

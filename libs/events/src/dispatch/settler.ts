@@ -6,6 +6,8 @@ import type { EventStore } from '../store/event-store.js';
 import type { Lease, Settlement } from '../store/records.js';
 
 const MOST_IN_FLIGHT = 2;
+/** While more batches than this wait to be written, nothing is to be claimed: memory stays bounded. */
+const MOST_PENDING_BATCHES = 4;
 const FIRST_ERROR_WAIT_MS = 50;
 const LONGEST_ERROR_WAIT_MS = 5_000;
 
@@ -32,7 +34,7 @@ interface Pending {
 
 /**
  * Writes outcomes back in batches: what ends while a write is on its way goes with the next, at most two writes at a
- * time. An outcome is never given up: while the database is away it waits here, and `pending` lets the executor stop
+ * time. An outcome is never given up: while the database is away it waits here, and `isFull` lets the executor stop
  * claiming. Repeating a write that may have succeeded is harmless, the lease fences it.
  */
 export class Settler {
@@ -52,7 +54,11 @@ export class Settler {
     return count;
   }
 
-  /** Of those. */
+  get isFull(): boolean {
+    return this.pending > MOST_PENDING_BATCHES * this.options.batchSize;
+  }
+
+  /** Of outcomes not yet written. */
   get leases(): Lease[] {
     return [...this.queue, ...[...this.inFlight].flat()].map(({ settlement }) => settlement);
   }
