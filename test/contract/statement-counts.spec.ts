@@ -86,4 +86,11 @@ describe.each(sharedDatabases)('on %s', (name, make) => {
     }
     expect(count).toEqual(STATEMENTS[name]);
   });
+
+  it('an idle node looks for raw events with one statement', async () => {
+    const { store } = harness;
+    const { version: registryVersion } = await store.loadRegistry();
+    const look = () => store.fanOut({ limit: BATCH, registryVersion, now: T0, match: () => [] });
+    expect(await countOf(look)).toBe(1);
+  });
 });

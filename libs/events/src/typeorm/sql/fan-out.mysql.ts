@@ -2,13 +2,14 @@ import type { FanOutRequest, FanOutResult } from '../../store/inbox.store.js';
 import type { Tables } from '../tables.js';
 import { BEGIN, execute, query, type Verb } from '../verb.js';
 import { deliverMysql } from './append.mysql.js';
-import { planFanOut, type RawRow } from './plan-fan-out.js';
+import { lookForRaw, planFanOut, type RawRow } from './plan-fan-out.js';
 
 /**
  * The version is read after the events are locked: an event that was stored after a handler's registration committed
  * can only be fanned out by a version that has the handler.
  */
 export function fanOutMysql(t: Tables) {
+  const look = lookForRaw(t, 'force index (raw)');
   const take = `select seq, type, ordering_key, priority, available_at from ${t.inbox} force index (raw)
     where fanned_out_at is null order by seq limit ? for update skip locked`;
   const registry = `select version from ${t.registry} where id = 1`;
@@ -16,6 +17,8 @@ export function fanOutMysql(t: Tables) {
   const mark = `update ${t.inbox} set fanned_out_at = ? where seq in (?)`;
 
   return function* (request: FanOutRequest): Verb<FanOutResult> {
+    const idle = yield* look(request);
+    if (idle) return idle;
     yield BEGIN;
     const rows = yield* query<RawRow>(take, [request.limit]);
     const [current] = yield* query<{ version: number }>(registry);

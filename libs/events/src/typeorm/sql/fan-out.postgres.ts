@@ -1,13 +1,14 @@
 import type { FanOutRequest, FanOutResult } from '../../store/inbox.store.js';
 import type { Tables } from '../tables.js';
 import { BEGIN, execute, query, type Verb } from '../verb.js';
-import { planFanOut, type RawRow } from './plan-fan-out.js';
+import { lookForRaw, planFanOut, type RawRow } from './plan-fan-out.js';
 
 /**
  * The version is read after the events are locked: an event that was stored after a handler's registration committed
  * can only be fanned out by a version that has the handler.
  */
 export function fanOutPostgres(t: Tables) {
+  const look = lookForRaw(t);
   const take = `select seq, type, ordering_key, priority, available_at from ${t.inbox}
     where fanned_out_at is null order by seq limit $1 for update skip locked`;
   const registry = `select version from ${t.registry} where id = 1`;
@@ -19,6 +20,8 @@ export function fanOutPostgres(t: Tables) {
   const mark = `update ${t.inbox} set fanned_out_at = $1 where seq = any($2::bigint[])`;
 
   return function* (request: FanOutRequest): Verb<FanOutResult> {
+    const idle = yield* look(request);
+    if (idle) return idle;
     yield BEGIN;
     const rows = yield* query<RawRow>(take, [request.limit]);
     const [current] = yield* query<{ version: number }>(registry);

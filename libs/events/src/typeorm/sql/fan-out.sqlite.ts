@@ -2,10 +2,10 @@ import type { FanOutRequest, FanOutResult } from '../../store/inbox.store.js';
 import type { Tables } from '../tables.js';
 import { BEGIN, each, execute, query, type SqliteVerb } from '../verb.js';
 import { deliverSqlite } from './append.sqlite.js';
-import { planFanOut, type RawRow } from './plan-fan-out.js';
+import { lookForRaw, planFanOut, type RawRow } from './plan-fan-out.js';
 
-/** Looks first, without a transaction: while nothing is raw, nobody is kept from writing and nobody is waited for. */
 export function fanOutSqlite(t: Tables) {
+  const look = lookForRaw(t);
   const take = `select seq, type, ordering_key, priority, available_at from ${t.inbox}
     where fanned_out_at is null order by seq limit ?`;
   const registry = `select version from ${t.registry} where id = 1`;
@@ -13,10 +13,8 @@ export function fanOutSqlite(t: Tables) {
   const mark = `update ${t.inbox} set fanned_out_at = ? where seq in (select value from json_each(?))`;
 
   return function* (request: FanOutRequest): SqliteVerb<FanOutResult> {
-    if ((yield* query(take, [1])).length === 0) {
-      const [current] = yield* query<{ version: number }>(registry);
-      return planFanOut([], request, current?.version).result;
-    }
+    const idle = yield* look(request);
+    if (idle) return idle;
     yield BEGIN;
     const rows = yield* query<RawRow>(take, [request.limit]);
     const [current] = yield* query<{ version: number }>(registry);

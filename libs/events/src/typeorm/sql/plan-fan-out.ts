@@ -1,5 +1,7 @@
 import type { FanOutRequest, FanOutResult } from '../../store/inbox.store.js';
 import type { NewDelivery } from '../../store/records.js';
+import type { Tables } from '../tables.js';
+import { query, type Verb } from '../verb.js';
 import { dueAt } from './rows.js';
 
 export interface RawRow {
@@ -28,4 +30,18 @@ export function planFanOut(rows: readonly RawRow[], request: FanOutRequest, vers
     return matched.map((delivery) => ({ ...delivery, seq, availableAt }));
   });
   return { deliveries, result: { events: rows.length, deliveries: deliveries.length, unhandled, stale: false } };
+}
+
+/**
+ * Looks, in one statement and without a transaction: while nothing is raw, nobody is kept from writing, and nobody is
+ * waited for. @returns the answer then; undefined when there is something to fan out.
+ */
+export function lookForRaw(t: Tables, hint = '') {
+  const look = `select version, exists (select 1 from ${t.inbox} ${hint} where fanned_out_at is null) as raw
+    from ${t.registry} where id = 1`;
+
+  return function* (request: FanOutRequest): Verb<FanOutResult | undefined> {
+    const [current] = yield* query<{ version: number; raw: boolean | number }>(look, [], 'events:look-for-raw');
+    return current?.raw ? undefined : planFanOut([], request, current?.version).result;
+  };
 }
