@@ -10,6 +10,7 @@ import {
   type EventsModuleOptions,
   type OnEventOptions,
 } from '../../libs/events/src/index.js';
+import { Maintenance } from '../../libs/events/src/maintenance/maintenance.js';
 
 export const PAYLOAD = { paymentId: 'p-0123456789', amount: 1234.56, currency: 'EUR', note: 'x'.repeat(30) };
 export const BATCH = 500;
@@ -19,6 +20,7 @@ export interface BenchApp {
   readonly publisher: EventPublisher;
   readonly node: EventsNode;
   readonly stats: EventsStats;
+  readonly maintenance: Maintenance;
   /** How often handlers have run. */
   runs: number;
   /** Called at each run. */
@@ -50,6 +52,7 @@ export async function benchApp(
     publisher: app.get(EventPublisher),
     node: app.get(EventsNode),
     stats: app.get(EventsStats),
+    maintenance: app.get(Maintenance),
     close: () => app.close(),
   });
 }

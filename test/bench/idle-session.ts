@@ -1,28 +1,8 @@
-import { Injectable, Module, type DynamicModule } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { DataSource } from 'typeorm';
-import { EventsModule, EventsNode, OnEvent, type EventsModuleOptions } from '../../libs/events/src/index.js';
-import { postgresKind } from '../support/database-kinds.js';
+import { benchApp, perSecond, publishMany, round, timed } from './bench-app.js';
+import { onDatabase } from './bench-database.js';
 import { until } from './until.js';
 
-let runs = 0;
-
-@Injectable()
-class NoOp {
-  @OnEvent('bench.idle', { name: 'no-op' })
-  run(): void {
-    runs++;
-  }
-}
-
-@Module({})
-class BenchModule {
-  static with(options: EventsModuleOptions): DynamicModule {
-    return { module: BenchModule, imports: [EventsModule.forRoot(options)], providers: [NoOp] };
-  }
-}
-
-interface IdleSessionFigures {
+export interface IdleSessionFigures {
   readonly events: number;
   readonly alone_s: number;
   readonly withIdleSession_s: number;
@@ -41,46 +21,33 @@ export async function idleSession(events: number): Promise<IdleSessionFigures> {
     events,
     alone_s: alone.perSecond,
     withIdleSession_s: beside.perSecond,
-    ratio: Math.round((beside.perSecond / alone.perSecond) * 100) / 100,
+    ratio: round(beside.perSecond / alone.perSecond),
     exact: alone.exact && beside.exact,
   };
 }
 
 async function drain(events: number, idle: boolean): Promise<{ perSecond: number; exact: boolean }> {
-  runs = 0;
-  const database = await postgresKind.create();
-  const source = await new DataSource(database.options).initialize();
-  const app = await NestFactory.createApplicationContext(BenchModule.with({ dataSource: database.options }), {
-    logger: ['warn', 'error'],
-  });
-  const session = source.createQueryRunner();
-  try {
-    const node = app.get(EventsNode);
-    await node.pause();
-    await source.query(`insert into event_inbox (seq, id, type, payload, bytes, fanned_out_at)
-      select n, 'e' || n, 'bench.idle', '{"n":1}', 7, 1 from generate_series(1, ${events}) n`);
-    await source.query(`insert into event_delivery (id, event_seq, handler, priority)
-      select n, n, 'no-op', 50 from generate_series(1, ${events}) n`);
-    await source.query('vacuum analyze event_inbox, event_delivery');
-    const count = async (table: string) => {
-      const [row] = await source.query<{ n: string }[]>(`select count(*) as n from event_${table}`);
-      return Number(row?.n);
-    };
-    if (idle) {
-      await session.startTransaction('REPEATABLE READ');
-      await session.query('select 1');
+  return onDatabase('postgres', async (database) => {
+    const app = await benchApp({ dataSource: database.options });
+    const session = database.source.createQueryRunner();
+    try {
+      await app.node.pause();
+      await publishMany(app, events);
+      await database.vacuum();
+      if (idle) {
+        await session.startTransaction('REPEATABLE READ');
+        await session.query('select 1');
+      }
+      const ms = await timed(async () => {
+        await app.node.resume();
+        await until('the drain', async () => app.runs >= events && (await database.count('delivery')) === 0);
+      });
+      const exact = app.runs === events && (await database.count('completion')) === events;
+      if (idle) await session.rollbackTransaction();
+      return { perSecond: perSecond(events, ms), exact };
+    } finally {
+      await session.release();
+      await app.close();
     }
-    const startedAt = performance.now();
-    await node.resume();
-    await until('the drain', async () => runs >= events && (await count('delivery')) === 0);
-    const ms = performance.now() - startedAt;
-    const exact = runs === events && (await count('completion')) === events;
-    if (idle) await session.rollbackTransaction();
-    return { perSecond: Math.round(events / (ms / 1_000)), exact };
-  } finally {
-    await session.release();
-    await app.close();
-    await source.destroy();
-    await database.drop();
-  }
+  });
 }

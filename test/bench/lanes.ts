@@ -3,6 +3,7 @@ import { leaseOf } from '../../libs/events/src/store/lease-of.js';
 import type { ClaimedDelivery, NewEvent } from '../../libs/events/src/store/records.js';
 import { mariadbDatabase, postgresSchema, sqliteFile } from '../support/databases.js';
 import { typeormHarness } from '../support/typeorm-harness.js';
+import { round } from './bench-app.js';
 
 const BATCH = 500;
 const NOW = 1;
@@ -105,8 +106,4 @@ export async function lanes(db: string, total: number): Promise<LaneFigures[]> {
     figures.push({ db, shape, usPerDelivery: round(us), ofNone: round(us / none), exact: true });
   }
   return figures;
-}
-
-function round(value: number): number {
-  return Math.round(value * 100) / 100;
 }

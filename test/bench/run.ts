@@ -1,6 +1,5 @@
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { databaseKinds } from '../support/database-kinds.js';
 import { chain } from './chain.js';
 import { drain } from './drain.js';
 import { floor } from './floor.js';
@@ -52,11 +51,7 @@ const MEASUREMENTS: Readonly<Record<string, () => Promise<Figures>>> = {
   latency: async () => ({ ...(await latency(db)) }),
   sustained: async () => ({ ...(await sustained(db, seconds, history)) }),
   chain: async () => ({ ...(await chain(events)) }),
-  prune: async () => {
-    const kind = databaseKinds.find(({ name }) => name === db);
-    if (!kind) throw new Error(`there is no ${db} here to prune`);
-    return { ...(await prune(kind, events)) };
-  },
+  prune: async () => ({ ...(await prune(db, events)) }),
   lanes: async () => {
     const figures = await lanes(db, events);
     const ratios = figures.map(({ shape, ofNone }) => [`lanes, ${shape}`, ofNone]);

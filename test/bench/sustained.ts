@@ -1,7 +1,5 @@
-import type { DataSource } from 'typeorm';
-import { numbersUpTo } from '../support/numbers.js';
 import { BATCH, benchApp, PAYLOAD, perSecond, round } from './bench-app.js';
-import { onDatabase } from './bench-database.js';
+import { fillHistory, onDatabase } from './bench-database.js';
 import { until } from './until.js';
 
 /** So many events may wait before the publisher rests. */
@@ -29,7 +27,7 @@ async function run(db: string, seconds: number, history: number): Promise<{ perS
   return onDatabase(db, async (database) => {
     const app = await benchApp({ dataSource: database.options });
     try {
-      if (history > 0) await fill(database.source, history);
+      if (history > 0) await fillHistory(database, history, Date.now());
       const startedAt = performance.now();
       const elapsedMs = () => performance.now() - startedAt;
       let published = 0;
@@ -49,15 +47,4 @@ async function run(db: string, seconds: number, history: number): Promise<{ perS
       await app.close();
     }
   });
-}
-
-async function fill(source: DataSource, rows: number): Promise<void> {
-  const numbers = numbersUpTo(rows);
-  await source.query(`insert into event_inbox (seq, id, type, payload, bytes, fanned_out_at) ${numbers}
-    select n, concat('old', n), 'bench.0', '{"n":1}', 7, 1 from numbers`);
-  await source.query(`insert into event_completion (event_seq, id, handler, outcome, attempts, finished_at) ${numbers}
-    select n, -n, 'handler-0', 'completed', 1, 1800000000000 from numbers`);
-  if (source.options.type !== 'postgres') return;
-  await source.query(`select setval(pg_get_serial_sequence('event_inbox', 'seq'), ${rows})`);
-  await source.query('vacuum analyze event_inbox, event_completion');
 }
