@@ -57,15 +57,55 @@ export async function onDatabase<T>(db: string, use: (database: BenchDatabase) =
  * @param at when they came and were finished, in milliseconds.
  */
 export async function fillHistory(database: BenchDatabase, rows: number, at: number): Promise<void> {
-  const numbers = numbersUpTo(rows);
-  await database.source
-    .query(`insert into event_inbox (seq, id, type, payload, bytes, received_at, fanned_out_at) ${numbers}
-    select n, concat('old', n), 'bench.0', '{"n":1}', 7, ${at}, ${at} from numbers`);
+  await fillInbox(database, rows, at);
   // Ids that no delivery will have.
-  await database.source
-    .query(`insert into event_completion (event_seq, id, handler, outcome, attempts, finished_at) ${numbers}
-    select n, -n, 'handler-0', 'completed', 1, ${at} from numbers`);
-  if (database.options.type === 'postgres')
-    await database.source.query(`select setval(pg_get_serial_sequence('event_inbox', 'seq'), ${rows})`);
+  await fill(
+    database,
+    'completion (event_seq, id, handler, outcome, attempts, finished_at)',
+    rows,
+    `n, -n, 'handler-0', 'completed', 1, ${at}`,
+  );
   await database.vacuum();
+}
+
+/**
+ * So many events that the same handler has failed once. Tables must be empty.
+ * @param dueAt when they are to be tried again, in milliseconds.
+ */
+export async function fillRetries(database: BenchDatabase, rows: number, dueAt: number): Promise<void> {
+  await fillInbox(database, rows, Date.now());
+  await fill(
+    database,
+    'delivery (id, event_seq, handler, priority, available_at, claims, attempts)',
+    rows,
+    `n, n, 'handler-0', 50, ${dueAt}, 1, 1`,
+  );
+  await numberOn(database, 'delivery', 'id', rows);
+  await database.vacuum();
+}
+
+async function fillInbox(database: BenchDatabase, rows: number, at: number): Promise<void> {
+  await fill(
+    database,
+    'inbox (seq, id, type, payload, bytes, received_at, fanned_out_at)',
+    rows,
+    `n, concat('old', n), 'bench.0', '{"n":1}', 7, ${at}, ${at}`,
+  );
+  await numberOn(database, 'inbox', 'seq', rows);
+}
+
+/** @param into a table and its columns. @param values of row `n`, from 1 on. */
+async function fill({ source }: BenchDatabase, into: string, rows: number, values: string): Promise<void> {
+  await source.query(`insert into event_${into} ${numbersUpTo(rows)} select ${values} from numbers`);
+}
+
+/** PostgreSQL does not count what brings its number with it. */
+async function numberOn(
+  { source, options }: BenchDatabase,
+  table: string,
+  column: string,
+  rows: number,
+): Promise<void> {
+  if (options.type !== 'postgres') return;
+  await source.query(`select setval(pg_get_serial_sequence('event_${table}', '${column}'), ${rows})`);
 }

@@ -7,12 +7,13 @@ import { idleSession } from './idle-session.js';
 import { lanes } from './lanes.js';
 import { latency } from './latency.js';
 import { prune } from './prune.js';
+import { retries } from './retries.js';
 import { sustained } from './sustained.js';
 
 /**
  * Measures with handlers that do nothing: history kept, default policies on, one outcome per delivery. A figure counts
  * only if its run was exact. `npm run bench -- [--db sqlite|postgres|mariadb|memory] [--events N] [--handlers H]
- * [--only name] [--seconds S] [--history N] [--json]`.
+ * [--only name] [--seconds S] [--history N] [--retries R] [--json]`.
  */
 const { values: flags } = parseArgs({
   options: {
@@ -24,13 +25,16 @@ const { values: flags } = parseArgs({
     seconds: { type: 'string', default: '5' },
     /** Finished rows under a sustained load. */
     history: { type: 'string', default: '100000' },
+    /** Deliveries that wait for a retry beside a drain. */
+    retries: { type: 'string', default: '1000000' },
     only: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
 
 const { db } = flags;
-const [events, handlers, seconds, history] = (['events', 'handlers', 'seconds', 'history'] as const).map((flag) => {
+const NUMBERS = ['events', 'handlers', 'seconds', 'history', 'retries'] as const;
+const [events, handlers, seconds, history, waiting] = NUMBERS.map((flag) => {
   const value = Number(flags[flag]);
   if (Number.isSafeInteger(value) && value > 0) return value;
   throw new Error(`--${flag} must be a whole number above 0, not ${flags[flag]}`);
@@ -52,6 +56,7 @@ const MEASUREMENTS: Readonly<Record<string, () => Promise<Figures>>> = {
   sustained: async () => ({ ...(await sustained(db, seconds, history)) }),
   chain: async () => ({ ...(await chain(events)) }),
   prune: async () => ({ ...(await prune(db, events)) }),
+  retries: async () => ({ ...(await retries(db, events, waiting)) }),
   lanes: async () => {
     const figures = await lanes(db, events);
     const ratios = figures.map(({ shape, ofNone }) => [`lanes, ${shape}`, ofNone]);
