@@ -1,9 +1,8 @@
-import { fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import type { DataSourceOptions } from 'typeorm';
 import type { EventPublisher, EventsModuleOptions } from '../../libs/events/src/index.js';
 import { benchApp, PAYLOAD, round } from './bench-app.js';
 import { onDatabase } from './bench-database.js';
+import { BenchWorker } from './bench-worker.js';
 import { until } from './until.js';
 
 const PUBLISHES = 300;
@@ -42,19 +41,14 @@ async function here(options: EventsModuleOptions): Promise<Omit<LatencyFigures, 
 
 /** The clock is the machine's: another process on it tells when its handler began. */
 async function elsewhere(dataSource: DataSourceOptions): Promise<number> {
-  const worker = fork(fileURLToPath(new URL('bench-node.worker.js', import.meta.url)), [JSON.stringify(dataSource)]);
-  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+  const worker = await BenchWorker.start('bench-node.worker.js', dataSource);
   const app = await benchApp({ dataSource, handlers: false }, 0);
   try {
     const starts = new Starts();
-    await new Promise<void>((resolve, reject) => {
-      worker.once('exit', () => reject(new Error('the other node has ended')));
-      worker.on('message', (at) => (at === 'ready' ? resolve() : starts.begun(BigInt(at as string))));
-    });
+    worker.onTold = (at) => starts.begun(BigInt(at));
     return (await measure(app.publisher, starts)).p50;
   } finally {
-    worker.kill('SIGTERM');
-    await exited;
+    await worker.stop();
     await app.close();
   }
 }

@@ -9,6 +9,7 @@ import { latency } from './latency.js';
 import { prune } from './prune.js';
 import { retries } from './retries.js';
 import { sustained } from './sustained.js';
+import { workers } from './workers.js';
 
 /**
  * Measures with handlers that do nothing: history kept, default policies on, one outcome per delivery. A figure counts
@@ -57,6 +58,7 @@ const MEASUREMENTS: Readonly<Record<string, () => Promise<Figures>>> = {
   chain: async () => ({ ...(await chain(events)) }),
   prune: async () => ({ ...(await prune(db, events)) }),
   retries: async () => ({ ...(await retries(db, events, waiting)) }),
+  workers: async () => ({ ...(await workers(db, events)) }),
   lanes: async () => {
     const figures = await lanes(db, events);
     const ratios = figures.map(({ shape, ofNone }) => [`lanes, ${shape}`, ofNone]);
