@@ -68,27 +68,24 @@ export function claimApart(store: EventStore): void {
 export function hangingClaim(setting: ManualApp) {
   const store = storeOf(setting);
   claimApart(store);
-  const real = store.claim.bind(store);
-  const gate = { open: (): void => undefined };
-  const opened = new Promise<void>((resolve) => (gate.open = resolve));
-  const claim = vi.spyOn(store, 'claim').mockImplementation(async (request) => {
-    const answer = await real(request);
-    await opened;
-    return answer;
-  });
-  return { claim, letGo: () => gate.open() };
+  const { hanging, letGo } = hangingAnswers(store.claim.bind(store));
+  return { claim: vi.spyOn(store, 'claim').mockImplementation(hanging), letGo };
 }
 
 /** Publishes that have been committed, but whose answers hang until they are let go. */
 export function hangingAppend(setting: ManualApp) {
   const store = storeOf(setting);
-  const real = store.append.bind(store);
-  const gate = { open: (): void => undefined };
-  const opened = new Promise<void>((resolve) => (gate.open = resolve));
-  const append = vi.spyOn(store, 'append').mockImplementation(async (request, manager) => {
-    const answer = await real(request, manager);
+  const { hanging, letGo } = hangingAnswers(store.append.bind(store));
+  return { append: vi.spyOn(store, 'append').mockImplementation(hanging), letGo };
+}
+
+function hangingAnswers<A extends unknown[], R>(verb: (...args: A) => Promise<R>) {
+  let letGo = (): void => undefined;
+  const opened = new Promise<void>((resolve) => (letGo = resolve));
+  const hanging = async (...args: A): Promise<R> => {
+    const answer = await verb(...args);
     await opened;
     return answer;
-  });
-  return { append, letGo: () => gate.open() };
+  };
+  return { hanging, letGo };
 }
