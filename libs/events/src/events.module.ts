@@ -38,6 +38,7 @@ import { HandlerUpkeep } from './maintenance/handler-upkeep.js';
 import { Maintenance } from './maintenance/maintenance.js';
 import { Activity } from './observability/activity.js';
 import { ErrorReports } from './observability/error-reports.js';
+import { EventLifecycle } from './observability/event-lifecycle.js';
 import { EventsStats } from './observability/events-stats.service.js';
 import { UnhandledEvents } from './observability/unhandled-events.js';
 import { AmbientTransaction } from './publish/ambient-transaction.js';
@@ -58,6 +59,7 @@ const SERVICES = [
   DeadLetters,
   EventsNode,
   EventsStats,
+  EventLifecycle,
   EventsHealthIndicator,
 ];
 

@@ -48,13 +48,22 @@ export { EventInvoker, type InvocationResult, type InvokeOptions } from './dispa
 export type { DeadReason, DeliveryState } from './store/records.js';
 
 // Operate the node
-export { EventsNode, type NodeStatus } from './dispatch/events-node.service.js';
+export { EventsNode } from './dispatch/events-node.service.js';
+export type { NodeStatus } from './dispatch/node-status.js';
 export {
   EventsStats,
   type HandlerStats,
   type StatsCounts,
   type StatsSnapshot,
 } from './observability/events-stats.service.js';
+export { EventLifecycle } from './observability/event-lifecycle.js';
+export type {
+  DeliveryLabels,
+  FactName,
+  LifecycleFact,
+  LifecycleFacts,
+  SnoozeReason,
+} from './observability/lifecycle-fact.js';
 export { EventsHealthIndicator, type EventsHealthOptions } from './health/events-health.indicator.js';
 export type { HealthState } from './health/health-state.js';
 export { Clock, type TimerHandle } from './clock/clock.js';

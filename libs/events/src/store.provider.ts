@@ -5,6 +5,8 @@ import { Clock } from './clock/clock.js';
 import { InvalidOptionError } from './errors/invalid-option.error.js';
 import { EVENTS_OPTIONS } from './events.module-definition.js';
 import type { ResolvedEventsOptions } from './events.options.interface.js';
+import { EventLifecycle } from './observability/event-lifecycle.js';
+import { observedStore } from './observability/observed-store.js';
 import { EVENT_STORE, type EventStore } from './store/event-store.js';
 import { MemoryStore } from './store/memory/memory-store.js';
 import { createTypeOrmStore } from './typeorm/create-store.js';
@@ -13,8 +15,14 @@ import { createTypeOrmStore } from './typeorm/create-store.js';
 export const eventStoreProvider: FactoryProvider<EventStore> = {
   provide: EVENT_STORE,
   // Injected where the application has a default DataSource; Nest waits until it is connected.
-  inject: [EVENTS_OPTIONS, Clock, ModuleRef, { token: DataSource, optional: true }],
-  async useFactory(options: ResolvedEventsOptions, clock: Clock, modules: ModuleRef, appDefault?: DataSource) {
+  inject: [EVENTS_OPTIONS, Clock, EventLifecycle, ModuleRef, { token: DataSource, optional: true }],
+  async useFactory(
+    options: ResolvedEventsOptions,
+    clock: Clock,
+    lifecycle: EventLifecycle,
+    modules: ModuleRef,
+    appDefault?: DataSource,
+  ) {
     const { dataSource, store: kind } = options;
     const store =
       kind === 'memory'
@@ -27,7 +35,7 @@ export const eventStoreProvider: FactoryProvider<EventStore> = {
           );
     await store.open();
     new Logger('EventsModule').log(`events are stored in ${store.description}`);
-    return store;
+    return observedStore(store, lifecycle, clock);
   },
 };
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { WorkSignal } from '../dispatch/work-signal.js';
 import { EmptyFilterError } from '../errors/empty-filter.error.js';
 import type { DeadLetterQuery, RedrivePace } from '../store/dead-letter.store.js';
+import { EventLifecycle } from '../observability/event-lifecycle.js';
 import type { EventStore } from '../store/event-store.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import { type DeadLetterFilter, DeadLetters } from './dead-letters.service.js';
@@ -46,7 +47,7 @@ function setting(letters = 0, stepMs = 0) {
   };
   const raised: unknown[] = [];
   const signal = { raise: (work: unknown) => raised.push(work) } as unknown as WorkSignal;
-  return { deadLetters: new DeadLetters(store as EventStore, clock, signal), asked, raised };
+  return { deadLetters: new DeadLetters(store as EventStore, clock, signal, new EventLifecycle()), asked, raised };
 }
 
 /** As a caller without types would write it. */

@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Clock } from '../clock/clock.js';
 import { WorkSignal } from '../dispatch/work-signal.js';
 import { EmptyFilterError } from '../errors/empty-filter.error.js';
+import { EventLifecycle } from '../observability/event-lifecycle.js';
 import { parseDeliveryId } from '../publish/event-inbox.service.js';
 import { EVENT_STORE, type EventStore } from '../store/event-store.js';
 import type { DeadLetterQuery, RedrivePace } from '../store/dead-letter.store.js';
@@ -49,6 +50,7 @@ export class DeadLetters {
     @Inject(EVENT_STORE) private readonly store: EventStore,
     private readonly clock: Clock,
     private readonly signal: WorkSignal,
+    private readonly lifecycle: EventLifecycle,
   ) {}
 
   /**
@@ -93,7 +95,10 @@ export class DeadLetters {
         rate === undefined ? undefined : paceFrom(startAt, done, rate),
       ),
     );
-    if (count > 0) this.signal.raise({ dueAt: 0 });
+    if (count > 0) {
+      this.lifecycle.emit({ fact: 'redriven', count });
+      this.signal.raise({ dueAt: 0 });
+    }
     // The first that waits; staging it tells of the next.
     if (rate !== undefined && count > 1) this.signal.raise({ dueAt: Math.ceil(startAt + 1_000 / rate) });
     return count;
@@ -106,8 +111,11 @@ export class DeadLetters {
   async discard(which: DeadLetterFilter | string, options: { limit?: number } = {}): Promise<number> {
     const query = toStrictQuery(which);
     const count = await inBatches(readLimit(options.limit), (limit) => this.store.discard(query, limit));
-    // Lanes that they blocked go on.
-    if (count > 0) this.signal.raise({});
+    if (count > 0) {
+      this.lifecycle.emit({ fact: 'discarded', count });
+      // Lanes that they blocked go on.
+      this.signal.raise({});
+    }
     return count;
   }
 }

@@ -1,5 +1,6 @@
 /** Scope: what is asked of the store, and when: over the in-memory store, with handlers `a` and `b`. */
 import { describe, expect, it, vi } from 'vitest';
+import { EventLifecycle } from '../observability/event-lifecycle.js';
 import { MemoryDatabase } from '../store/memory/memory-database.js';
 import { MemoryStore } from '../store/memory/memory-store.js';
 import { ManualClock } from '../testing/manual-clock.js';
@@ -30,7 +31,7 @@ async function setUp(
   const slots = new HandlerSlots();
   for (const name of names) slots.add(newSlot(name, states[name], clock));
   const strays = new StrayLeases(store, clock, { warn: () => undefined });
-  const claimer = new Claimer(store, clock, limits, slots, strays);
+  const claimer = new Claimer(store, clock, limits, slots, strays, new EventLifecycle());
   let published = 0;
   /** Publishes events, each to all of these handlers. */
   const publish = async (count: number, handlers = names) => {

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock/clock.js';
 import { DeliveredEvent } from '../envelope/delivered-event.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
+import type { EventLifecycle } from '../observability/event-lifecycle.js';
 import type { EventStore } from '../store/event-store.js';
 import type { ClaimRequest, ClaimWant } from '../store/delivery.store.js';
 import type { ClaimedDelivery, HeldLease, Lease } from '../store/records.js';
@@ -26,6 +27,7 @@ export class Claimer {
     private readonly options: Pick<ResolvedEventsOptions, 'concurrency' | 'batchSize'>,
     private readonly slots: HandlerSlots,
     private readonly lost: StrayLeases,
+    private readonly lifecycle: EventLifecycle,
   ) {}
 
   /** What the node holds although it is neither waiting here nor among `others`: a claim's answer was lost. */
@@ -50,7 +52,7 @@ export class Claimer {
       askedAt,
       answeredAt: this.clock.monotonic(),
     });
-    return toClaimed(deliveries, node, epochs);
+    return this.take(deliveries, node, epochs);
   }
 
   /**
@@ -74,7 +76,7 @@ export class Claimer {
     promise(1);
     try {
       const answer = await this.lost.watch(() => commit({ node, wants, limit: batchSize, suspect: false }));
-      return { answer, claimed: answer.claimed && toClaimed(answer.claimed, node, epochs) };
+      return { answer, claimed: answer.claimed && this.take(answer.claimed, node, epochs) };
     } finally {
       promise(-1);
     }
@@ -102,7 +104,17 @@ export class Claimer {
     const request = { node, handler: slot.name, epoch, most, suspect };
     const deliveries = await this.lost.watch(() => this.store.claimTrials(request));
     if (deliveries?.length === 0) slot.noTrialsBefore = this.clock.monotonic() + NO_TRIALS_MS;
-    return deliveries && toClaimed(deliveries, node, () => epoch);
+    return deliveries && this.take(deliveries, node, () => epoch);
+  }
+
+  private take(deliveries: readonly ClaimedDelivery[], node: number, epochOf: (handler: string) => number): Claimed[] {
+    const { lifecycle } = this;
+    if (lifecycle.wants('claimed')) {
+      const counts = new Map<string, number>();
+      for (const { handler } of deliveries) counts.set(handler, (counts.get(handler) ?? 0) + 1);
+      for (const [handler, count] of counts) lifecycle.emit({ fact: 'claimed', handler, count });
+    }
+    return toClaimed(deliveries, node, epochOf);
   }
 
   /** The circuits' epochs now, when a claim is made. */

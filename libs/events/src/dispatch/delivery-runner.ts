@@ -14,6 +14,7 @@ import { compose, type Invoker } from '../invoke/compose.js';
 import { Deadlines } from '../invoke/deadlines.js';
 import { LateRejections } from '../invoke/late-rejections.js';
 import type { RateLimits } from '../invoke/rate-limits.js';
+import { EventLifecycle } from '../observability/event-lifecycle.js';
 import { Activity } from '../observability/activity.js';
 import { ErrorReports } from '../observability/error-reports.js';
 import { EventsLogger } from '../observability/events-logger.js';
@@ -45,21 +46,23 @@ export class DeliveryRunner {
     private readonly activity: Activity,
     private readonly ambient: AmbientTransaction,
     private readonly reports: ErrorReports,
+    private readonly lifecycle: EventLifecycle,
     private readonly modules: ModuleRef,
   ) {
     this.deadlines = new Deadlines(clock);
-    this.outcomes = new OutcomeReport(clock, this.logger, activity, reports);
+    this.outcomes = new OutcomeReport({ clock, logger: this.logger, activity, reports, lifecycle });
     this.lateRejections = new LateRejections((attempt, reason) => this.outcomes.rejectedLate(attempt, reason));
   }
 
   /** @throws InvalidOptionError when a middleware or the error reporter is not provided. */
   prepare(circuits: Circuits, limits: RateLimits): void {
-    const { store, clock, logger, activity, deadlines, outcomes } = this;
+    const { store, clock, logger, activity, lifecycle, deadlines, outcomes } = this;
     this.reports.prepare();
     const links = chainLinks({
       clock,
       logger,
       activity,
+      lifecycle,
       circuits,
       limits,
       deadlines,
@@ -137,7 +140,7 @@ export class DeliveryRunner {
     const durationMs = Math.max(0, Math.round(clock.monotonic() - startedAt));
     const { nodeId } = this.options;
     const outcome = judgeAttempt(attempt, error, { retry: slot.retry, now: clock.now(), durationMs, node: nodeId });
-    outcomes.ended(attempt, outcome, error);
+    outcomes.ended(attempt, outcome, { durationMs, error });
     return toSettlement(attempt, outcome, clock.now());
   }
 }

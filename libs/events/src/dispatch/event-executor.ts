@@ -7,6 +7,7 @@ import type { ResolvedEventsOptions } from '../events.options.interface.js';
 import { Circuits } from '../invoke/circuits.js';
 import { RateLimits } from '../invoke/rate-limits.js';
 import { Activity } from '../observability/activity.js';
+import { EventLifecycle } from '../observability/event-lifecycle.js';
 import { EventsLogger } from '../observability/events-logger.js';
 import type { CircuitState } from '../policies/circuit-breaker.policy.js';
 import { EVENT_STORE, type EventStore } from '../store/event-store.js';
@@ -56,13 +57,21 @@ export class EventExecutor {
     private readonly activity: Activity,
     private readonly runner: DeliveryRunner,
     private readonly signal: WorkSignal,
+    private readonly lifecycle: EventLifecycle,
   ) {
     const { batchSize, pollIntervalMs, nodeId } = options;
     const onSettled = this.onSettled.bind(this);
     this.settler = new Settler({ store, clock, logger: this.logger, batchSize, nodeId, onSettled });
     this.stager = new Stager({ store, clock, batchSize, pollIntervalMs });
     this.load = new Load(clock);
-    this.claimer = new Claimer(store, clock, options, this.slots, new StrayLeases(store, clock, this.logger));
+    this.claimer = new Claimer(
+      store,
+      clock,
+      options,
+      this.slots,
+      new StrayLeases(store, clock, this.logger),
+      lifecycle,
+    );
     this.publishClaims = new PublishClaims(this.claimer, this.load, (claimed, node) => this.accept(claimed, node));
   }
 
@@ -70,10 +79,10 @@ export class EventExecutor {
   prepare(handlers: readonly HandlerDefinition[], wake: () => void, evicted: () => void): void {
     this.wake = wake;
     this.evicted = evicted;
-    const { store, clock, logger } = this;
+    const { store, clock, logger, lifecycle } = this;
     const onChange = (handler: string) => this.onCircuitChange(handler);
     const onMoved = (handler: string, to: CircuitState) => this.onCircuitMoved(handler, to);
-    this.circuits = new Circuits(handlers, { store, clock, logger, onChange, onMoved });
+    this.circuits = new Circuits(handlers, { store, clock, logger, lifecycle, onChange, onMoved });
     const limits = new RateLimits(store, clock);
     this.runner.prepare(this.circuits, limits);
     this.slots.fill(handlers, { circuits: this.circuits, limits, activity: this.activity, logger });
@@ -83,6 +92,7 @@ export class EventExecutor {
   learn(states: readonly HandlerState[]): void {
     for (const { name, paused } of this.slots.pause(states)) {
       this.logger.warn(`handler ${name} is ${paused ? 'paused' : 'resumed'} on all nodes`);
+      this.lifecycle.emit({ fact: paused ? 'handlerPaused' : 'handlerResumed', handler: name });
       this.pump();
       this.wake();
     }
@@ -290,9 +300,11 @@ export class EventExecutor {
     if (slot && isTrial) slot.noTrialsBefore = 0;
     // A trial's place is free, or a lane.
     if (isTrial || (settlement.lane && !slot?.lanes.has(settlement.lane))) this.wake();
-    if (!written) this.activity.of(settlement.handler).lost++;
-    // Its notice waits to be fanned out.
-    else if (settlement.outcome === 'dead') this.signal.raise({ raw: true });
+    if (!written) {
+      this.activity.of(settlement.handler).lost++;
+      this.lifecycle.emit({ fact: 'lost', handler: settlement.handler, deliveryId: String(settlement.id) });
+      // Its notice waits to be fanned out.
+    } else if (settlement.outcome === 'dead') this.signal.raise({ raw: true });
     else if (settlement.outcome === 'retry' || settlement.outcome === 'snoozed') {
       if (this.stager.expect(settlement.availableAt)) this.wake();
     }

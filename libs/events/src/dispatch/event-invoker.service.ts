@@ -19,6 +19,7 @@ import { compose } from '../invoke/compose.js';
 import { Deadlines } from '../invoke/deadlines.js';
 import { RateLimits } from '../invoke/rate-limits.js';
 import { nearestName } from '../nearest-name.js';
+import { EventLifecycle } from '../observability/event-lifecycle.js';
 import { Activity } from '../observability/activity.js';
 import { EventsLogger } from '../observability/events-logger.js';
 import { RetryPolicy } from '../policies/retry.policy.js';
@@ -185,17 +186,21 @@ export class EventInvoker implements OnModuleDestroy {
       onDeadLetter: 'block' as const,
     }));
     await state.registerHandlers(node, registrations, clock.now());
+    // What is only tried out is no fact.
+    const lifecycle = new EventLifecycle();
     const circuits = new Circuits(handlers, {
       store: state,
       clock,
       logger,
       onChange: () => undefined,
       onMoved: () => undefined,
+      lifecycle,
     });
     const links = chainLinks({
       clock,
       logger,
       activity: new Activity(clock),
+      lifecycle,
       circuits,
       limits: new RateLimits(state, clock),
       deadlines,

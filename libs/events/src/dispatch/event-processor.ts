@@ -3,6 +3,7 @@ import { ClusterRegistry } from '../discovery/cluster-registry.js';
 import { Clock } from '../clock/clock.js';
 import { EVENTS_OPTIONS } from '../events.module-definition.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
+import { EventLifecycle } from '../observability/event-lifecycle.js';
 import { UnhandledEvents } from '../observability/unhandled-events.js';
 import { EVENT_STORE, type EventStore } from '../store/event-store.js';
 import { WorkSignal } from './work-signal.js';
@@ -17,6 +18,7 @@ export class EventProcessor {
     private readonly registry: ClusterRegistry,
     private readonly unhandled: UnhandledEvents,
     private readonly signal: WorkSignal,
+    private readonly lifecycle: EventLifecycle,
   ) {}
 
   /** One turn; true when the batch was full, or when it must be tried again with a fresh copy of the registry. */
@@ -32,6 +34,8 @@ export class EventProcessor {
       await this.registry.refresh();
       return true;
     }
+    const { events, deliveries } = result;
+    if (events > 0) this.lifecycle.emit({ fact: 'fannedOut', events, deliveries });
     for (const type of result.unhandled) this.unhandled.note(type);
     // A delayed event's due time is not told here: the executor looks at it when it stages next.
     if (result.deliveries > 0) this.signal.raise({ dueAt: this.clock.now() });

@@ -6,15 +6,14 @@ import { HandlerRegistry } from '../discovery/handler.registry.js';
 import { EVENTS_OPTIONS } from '../events.module-definition.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
 import { Maintenance } from '../maintenance/maintenance.js';
+import { EventLifecycle } from '../observability/event-lifecycle.js';
 import { EventsLogger } from '../observability/events-logger.js';
 import { EVENT_STORE, type EventStore } from '../store/event-store.js';
 import { EventExecutor } from './event-executor.js';
 import { adjustClock, Heartbeat } from './heartbeat.js';
+import type { NodeStatus } from './node-status.js';
 import { WorkLoops } from './work-loops.js';
 import { WorkSignal } from './work-signal.js';
-
-/** notStarted -> running <-> paused -> draining -> stopped */
-export type NodeStatus = 'notStarted' | 'running' | 'paused' | 'draining' | 'stopped';
 
 /** This process as a member of the cluster: enters, beats, works, pauses, and leaves with nothing left behind. */
 @Injectable()
@@ -35,6 +34,7 @@ export class EventsNode {
     private readonly loops: WorkLoops,
     private readonly maintenance: Maintenance,
     private readonly signal: WorkSignal,
+    private readonly lifecycle: EventLifecycle,
   ) {
     this.heartbeat = new Heartbeat({
       store,
@@ -89,7 +89,7 @@ export class EventsNode {
   /** Starts the work; everything that handlers may need is up by now. */
   async start(): Promise<void> {
     if (this.current !== 'notStarted') return;
-    this.current = 'running';
+    this.become('running');
     if (!this.options.handlers) return;
     await this.maintenance.start(this.node, () => this.heartbeat.steadySince);
     if (this.leaving) return;
@@ -102,7 +102,7 @@ export class EventsNode {
   /** Stops claiming on this node; what runs, runs on, what has not begun is given back. */
   pause(): Promise<void> {
     if (this.current === 'running') {
-      this.current = 'paused';
+      this.become('paused');
       this.loops.pause();
       this.executor.hold();
     }
@@ -111,7 +111,7 @@ export class EventsNode {
 
   resume(): Promise<void> {
     if (this.current === 'paused') {
-      this.current = 'running';
+      this.become('running');
       this.executor.unhold();
       this.loops.resume();
     }
@@ -122,7 +122,7 @@ export class EventsNode {
   async drain(): Promise<void> {
     if (this.leaving) return;
     const enrolled = this.node !== 0;
-    this.current = 'draining';
+    this.become('draining');
     this.maintenance.stop();
     if (enrolled && !(await this.inTime(this.finish()))) {
       this.logger.error(
@@ -132,7 +132,12 @@ export class EventsNode {
       void this.heartbeat.stop();
     }
     this.signal.close();
-    this.current = 'stopped';
+    this.become('stopped');
+  }
+
+  private become(status: NodeStatus): void {
+    this.current = status;
+    this.lifecycle.emit({ fact: 'scheduler', state: status });
   }
 
   private get leaving(): boolean {

@@ -9,6 +9,7 @@ import { newAttempt, newHandler } from '../invoke/attempt.fixture.js';
 import type { Invocation } from '../invoke/invocation.js';
 import { Activity } from '../observability/activity.js';
 import type { ErrorReports } from '../observability/error-reports.js';
+import { EventLifecycle } from '../observability/event-lifecycle.js';
 import type { AttemptFailure } from '../store/records.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import { OutcomeReport } from './outcome-report.js';
@@ -32,7 +33,13 @@ function setUp(broken = false) {
   const activities = new Activity(clock);
   const told: (readonly [error: unknown, invocation: Invocation, final: boolean])[] = [];
   const reports: Pick<ErrorReports, 'report'> = { report: (...report) => void told.push(report) };
-  const report = new OutcomeReport(clock, logger, activities, reports as ErrorReports);
+  const report = new OutcomeReport({
+    clock,
+    logger,
+    activity: activities,
+    reports: reports as ErrorReports,
+    lifecycle: new EventLifecycle(),
+  });
   const attempt = newAttempt(newHandler(), {
     event: { payload: '{"secret":1}' },
     delivery: { id: 7, attempts: 1, crashes: 1 },
@@ -46,6 +53,7 @@ function setUp(broken = false) {
   return { report, attempt, lines, told, counts };
 }
 
+const ending = (thrown?: unknown) => ({ durationMs: 5, ...(thrown !== undefined && { error: { thrown } }) });
 const failure: AttemptFailure = { at: NOW, attempt: 3, name: 'TypeError', message: 'broken', node: 'here' };
 const down = new TypeError('broken');
 const text = 'a text';
@@ -123,7 +131,7 @@ const rows: Row[] = [
 describe('an attempt that has ended', () => {
   it.each(rows)('is counted, logged and reported: $what', ({ outcome, thrown, counted, lines = [], final }) => {
     const scene = setUp();
-    scene.report.ended(scene.attempt, outcome, thrown === undefined ? undefined : { thrown });
+    scene.report.ended(scene.attempt, outcome, ending(thrown));
     expect({ counts: scene.counts(), lines: scene.lines, told: scene.told }).toEqual({
       counts: counted,
       lines,
@@ -135,7 +143,7 @@ describe('an attempt that has ended', () => {
     const { report, attempt, lines } = setUp();
     const wait = (version: number) => {
       attempt.refuse(new NewerVersionError('a.b', version, 1, NOW));
-      report.ended(attempt, { outcome: 'snoozed', availableAt: NOW }, { thrown: attempt.refusal });
+      report.ended(attempt, { outcome: 'snoozed', availableAt: NOW }, ending(attempt.refusal));
     };
     for (const version of [2, 2, 3, 2]) wait(version);
     const line = (version: number): Line => [
@@ -149,7 +157,7 @@ describe('an attempt that has ended', () => {
 
   it('is counted and reported although the log cannot be written', () => {
     const { report, attempt, told, counts } = setUp(true);
-    report.ended(attempt, { outcome: 'dead', reason: 'exhausted', failure }, { thrown: down });
+    report.ended(attempt, { outcome: 'dead', reason: 'exhausted', failure }, ending(down));
     expect([counts(), told]).toEqual([{ failed: 1, dead: 1 }, [[down, attempt, true]]]);
   });
 
@@ -159,8 +167,8 @@ describe('an attempt that has ended', () => {
       throw new Error('trap');
     };
     const unreadable = new Proxy(new Error('x'), { getPrototypeOf: trap, get: trap });
-    report.ended(attempt, { outcome: 'retry', availableAt: NOW, failure }, { thrown: unreadable });
-    report.ended(attempt, { outcome: 'dead', reason: 'exhausted', failure }, { thrown: unreadable });
+    report.ended(attempt, { outcome: 'retry', availableAt: NOW, failure }, ending(unreadable));
+    report.ended(attempt, { outcome: 'dead', reason: 'exhausted', failure }, ending(unreadable));
     expect(counts()).toEqual({ failed: 2, retried: 1, dead: 1 });
     expect(told.map(([error, , final]) => [error === unreadable, final])).toEqual([
       [true, false],
@@ -209,7 +217,7 @@ describe('a promise that a handler has left behind', () => {
 describe('no line', () => {
   it('has the payload in it', () => {
     const { report, attempt, lines } = setUp();
-    for (const { outcome, thrown } of rows) report.ended(attempt, outcome, { thrown });
+    for (const { outcome, thrown } of rows) report.ended(attempt, outcome, { durationMs: 5, error: { thrown } });
     report.diedWithNode(attempt);
     report.leaked(attempt, Promise.resolve());
     report.rejectedLate(attempt, down);

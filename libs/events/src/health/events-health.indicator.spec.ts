@@ -1,6 +1,7 @@
 import { HealthIndicatorService } from '@nestjs/terminus';
 import { describe, expect, it } from 'vitest';
-import type { EventsNode, NodeStatus } from '../dispatch/events-node.service.js';
+import type { EventsNode } from '../dispatch/events-node.service.js';
+import type { NodeStatus } from '../dispatch/node-status.js';
 import type { EventsStats } from '../observability/events-stats.service.js';
 import type { CircuitState } from '../policies/circuit-breaker.policy.js';
 import type { EventStore } from '../store/event-store.js';

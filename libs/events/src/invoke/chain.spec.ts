@@ -1,6 +1,7 @@
 /** Scope: which links the chain has, and their order, outermost first. */
 import { Logger } from '@nestjs/common';
 import { describe, expect, it } from 'vitest';
+import { EventLifecycle } from '../observability/event-lifecycle.js';
 import { Activity } from '../observability/activity.js';
 import { MemoryStore } from '../store/memory/memory-store.js';
 import { ManualClock } from '../testing/manual-clock.js';
@@ -23,11 +24,19 @@ function namesWith(...middleware: (typeof First)[]): string[] {
   const links = chainLinks({
     clock,
     logger,
+    lifecycle: new EventLifecycle(),
     activity: new Activity(clock),
     middleware: middleware.map((type) => ({ type, get: () => new type() })),
     limits: new RateLimits(store, clock),
     keys: store,
-    circuits: new Circuits([], { store, clock, logger, onChange: () => undefined, onMoved: () => undefined }),
+    circuits: new Circuits([], {
+      store,
+      clock,
+      logger,
+      lifecycle: new EventLifecycle(),
+      onChange: () => undefined,
+      onMoved: () => undefined,
+    }),
     deadlines: new Deadlines(clock),
     readPayload: (seq) => store.payload(seq),
     onLeak: () => undefined,

@@ -2,6 +2,7 @@ import type { ProvidedClass } from '../discovery/provided-class.js';
 import type { Logger } from '@nestjs/common';
 import type { Clock } from '../clock/clock.js';
 import type { Activity } from '../observability/activity.js';
+import type { EventLifecycle } from '../observability/event-lifecycle.js';
 import type { ChainStore } from '../store/chain.store.js';
 import type { Attempt } from './attempt.js';
 import type { ChainLink } from './chain-link.js';
@@ -24,6 +25,7 @@ export interface ChainParts {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly activity: Activity;
+  readonly lifecycle: EventLifecycle;
   readonly middleware: readonly ProvidedClass<EventMiddleware>[];
   readonly limits: RateLimits;
   readonly keys: Pick<ChainStore, 'claimKeys'>;
@@ -41,7 +43,7 @@ export function chainLinks(parts: ChainParts): ChainLink[] {
   const outage = new Outage(clock, parts.logger);
   return [
     new TracingMiddleware(),
-    new MetricsMiddleware(parts.activity),
+    new MetricsMiddleware(parts.activity, parts.lifecycle, clock),
     new PayloadMiddleware(parts.readPayload, clock, outage, deadlines),
     ...userLinks(parts.middleware, deadlines),
     new RateLimitMiddleware(parts.limits, clock, outage),

@@ -9,6 +9,7 @@ import { LeaseLostError } from '../errors/lease-lost.error.js';
 import { PermanentError } from '../errors/permanent.error.js';
 import { RateLimitedError } from '../errors/rate-limited.error.js';
 import { SnoozeError } from '../errors/snooze.error.js';
+import { EventLifecycle } from '../observability/event-lifecycle.js';
 import { MemoryStore } from '../store/memory/memory-store.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import { newAttempt, newHandler } from './attempt.fixture.js';
@@ -44,6 +45,7 @@ async function setUp(options: { circuit?: false; retryIf?: ResolvedRetryOptions[
     logger: logger as unknown as Logger,
     onChange: () => undefined,
     onMoved: () => undefined,
+    lifecycle: new EventLifecycle(),
   });
   const middleware = new CircuitMiddleware(circuits, clock);
   /** An attempt claimed in the circuit's present epoch, unless another is given. */

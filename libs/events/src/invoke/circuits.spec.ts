@@ -1,6 +1,7 @@
 /** Scope: one node's view of the circuits that the cluster shares, two nodes on one store. */
 import type { Logger } from '@nestjs/common';
 import { describe, expect, it, vi } from 'vitest';
+import { EventLifecycle } from '../observability/event-lifecycle.js';
 import { MemoryDatabase } from '../store/memory/memory-database.js';
 import { MemoryStore } from '../store/memory/memory-store.js';
 import { ManualClock } from '../testing/manual-clock.js';
@@ -35,9 +36,10 @@ async function setUp() {
     const lines: string[] = [];
     const write = (level: string) => (line: string) => void lines.push(`${level} ${line}`);
     const logger = { log: write('log'), warn: write('warn'), error: write('error') } as unknown as Logger;
+    const lifecycle = new EventLifecycle();
     const onChange = (handler: string, to: string) => changes.push(`${handler} ${to}`);
     const onMoved = (handler: string, to: string) => changes.push(`${handler} ${to}, moved here`);
-    const circuits = new Circuits(handlers, { store, clock, logger, onChange, onMoved });
+    const circuits = new Circuits(handlers, { store, clock, logger, lifecycle, onChange, onMoved });
     /** A call of the handler `h` that fails; what that asks for is carried out. */
     const fail = async () => {
       const breaker = circuits.get('h')!;

@@ -2,6 +2,7 @@ import type { Logger } from '@nestjs/common';
 import type { Clock } from '../clock/clock.js';
 import type { HandlerDefinition } from '../discovery/handler-definition.js';
 import { stackOf } from '../errors/stack-of.js';
+import type { EventLifecycle } from '../observability/event-lifecycle.js';
 import { CircuitBreaker, type CircuitIntent, type CircuitState } from '../policies/circuit-breaker.policy.js';
 import type { CircuitChange, CircuitRecord, HandlerState, HandlerStore } from '../store/handler.store.js';
 
@@ -9,6 +10,7 @@ export interface CircuitsOptions {
   readonly store: Pick<HandlerStore, 'changeCircuit' | 'countTrial'>;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly lifecycle: EventLifecycle;
   /** This node knows of a new epoch of a circuit. */
   readonly onChange: (handler: string, to: CircuitState) => void;
   /** This node has changed a circuit: the others must be told. Once per change, even if it has learned of it before. */
@@ -99,12 +101,16 @@ export class Circuits {
 
   /** @param by ends the line that is logged: who has changed it, if that is known. */
   private learn(handler: string, circuit: CircuitRecord, by: string): void {
-    const { logger, onChange } = this.options;
+    const { logger, lifecycle, onChange } = this.options;
     const breaker = this.get(handler);
-    const from = breaker?.sharedState;
-    if (!breaker?.adopt(circuit)) return;
+    if (!breaker) return;
+    const from = breaker.sharedState;
+    if (!breaker.adopt(circuit)) return;
     const { state, epoch } = circuit;
-    if (from !== state) logger.warn(`circuit of ${handler}: ${from} -> ${state} (epoch ${epoch}${by})`);
+    if (from !== state) {
+      logger.warn(`circuit of ${handler}: ${from} -> ${state} (epoch ${epoch}${by})`);
+      lifecycle.emit({ fact: 'circuit', handler, from, to: state });
+    }
     onChange(handler, state);
   }
 }

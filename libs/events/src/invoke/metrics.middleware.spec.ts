@@ -1,14 +1,16 @@
 /** Scope: what counts as an attempt under way. */
 import { describe, expect, it } from 'vitest';
 import { Activity } from '../observability/activity.js';
+import { EventLifecycle } from '../observability/event-lifecycle.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import { newAttempt, newHandler } from './attempt.fixture.js';
 import { MetricsMiddleware } from './metrics.middleware.js';
 
 describe('attempts under way', () => {
   it('are counted for their handler until they end, however they do', async () => {
-    const activity = new Activity(new ManualClock());
-    const middleware = new MetricsMiddleware(activity);
+    const clock = new ManualClock();
+    const activity = new Activity(clock);
+    const middleware = new MetricsMiddleware(activity, new EventLifecycle(), clock);
     const attempt = newAttempt(newHandler());
     let [end, fail] = [(): void => undefined, (_error: Error): void => undefined];
     const returns = middleware.invoke(attempt, () => new Promise((resolve) => (end = resolve)));

@@ -1,4 +1,7 @@
+import type { Clock } from '../clock/clock.js';
 import type { Activity } from '../observability/activity.js';
+import { labelsOf } from '../observability/attempt-facts.js';
+import type { EventLifecycle } from '../observability/event-lifecycle.js';
 import type { Attempt } from './attempt.js';
 import type { ChainLink, Next } from './chain-link.js';
 
@@ -6,11 +9,19 @@ import type { ChainLink, Next } from './chain-link.js';
 export class MetricsMiddleware implements ChainLink {
   readonly name = 'metrics';
 
-  constructor(private readonly activity: Activity) {}
+  constructor(
+    private readonly activity: Activity,
+    private readonly lifecycle: EventLifecycle,
+    private readonly clock: Clock,
+  ) {}
 
   async invoke(attempt: Attempt, next: Next): Promise<void> {
     const activity = this.activity.of(attempt.handler.name);
     activity.inFlight++;
+    if (this.lifecycle.wants('started')) {
+      const waitMs = Math.max(0, this.clock.now() - attempt.delivery.event.receivedAt);
+      this.lifecycle.emit({ fact: 'started', ...labelsOf(attempt), waitMs });
+    }
     try {
       await next();
     } finally {

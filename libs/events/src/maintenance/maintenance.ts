@@ -5,6 +5,7 @@ import { Clock } from '../clock/clock.js';
 import { stackOf } from '../errors/stack-of.js';
 import { EVENTS_OPTIONS } from '../events.module-definition.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
+import { EventLifecycle } from '../observability/event-lifecycle.js';
 import { EventsLogger } from '../observability/events-logger.js';
 import { EVENT_STORE, type EventStore } from '../store/event-store.js';
 import type { HandlerBacklog, NodeRecord } from '../store/records.js';
@@ -45,6 +46,7 @@ export class Maintenance {
     @Inject(EVENT_STORE) private readonly store: EventStore,
     private readonly clock: Clock,
     private readonly upkeep: HandlerUpkeep,
+    private readonly lifecycle: EventLifecycle,
     @Optional() schedulers?: SchedulerRegistry,
   ) {
     this.schedulers = schedulers ?? new SchedulerRegistry();
@@ -132,7 +134,9 @@ export class Maintenance {
       if (pruned === 0) break;
       await this.rest(REST_PER_PRUNE * (this.clock.monotonic() - startedAt));
     }
-    if (rows > 0) this.logger.debug(`pruned ${rows} rows`);
+    if (rows === 0) return;
+    this.logger.debug(`pruned ${rows} rows`);
+    this.lifecycle.emit({ fact: 'pruned', rows });
   }
 
   async sample(): Promise<void> {
@@ -147,7 +151,9 @@ export class Maintenance {
   private async bury(node: NodeRecord, why: string): Promise<void> {
     this.watched.delete(node.id);
     const removed = await this.store.removeNode(node.id, this.clock.now(), node.beat);
-    if (removed) this.logger.warn(`node ${node.id} (${node.label}) ${why}: its deliveries are rescued`);
+    if (!removed) return;
+    this.logger.warn(`node ${node.id} (${node.label}) ${why}: its deliveries are rescued`);
+    this.lifecycle.emit({ fact: 'rescued', node: String(node.id), label: node.label });
   }
 
   private async rest(ms: number): Promise<void> {

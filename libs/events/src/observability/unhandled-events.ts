@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { EventLifecycle } from './event-lifecycle.js';
 import { EventsLogger } from './events-logger.js';
 
 /** Types that are named in the log before it falls silent about further ones. */
@@ -12,8 +13,11 @@ export class UnhandledEvents {
   /** Since this process started. */
   count = 0;
 
+  constructor(private readonly lifecycle: EventLifecycle) {}
+
   note(type: string): void {
     this.count++;
+    this.lifecycle.emit({ fact: 'unhandled', type });
     if (this.named.has(type) || this.named.size >= MOST_NAMED_TYPES) return;
     this.named.add(type);
     this.logger.warn(`an event of type ${type} was published, but no handler subscribes to it (said once per type)`);

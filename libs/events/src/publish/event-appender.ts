@@ -4,6 +4,7 @@ import { Clock } from '../clock/clock.js';
 import { ClusterRegistry } from '../discovery/cluster-registry.js';
 import { EventExecutor } from '../dispatch/event-executor.js';
 import { WorkSignal } from '../dispatch/work-signal.js';
+import { EventLifecycle } from '../observability/event-lifecycle.js';
 import { UnhandledEvents } from '../observability/unhandled-events.js';
 import { EVENT_STORE, type EventStore } from '../store/event-store.js';
 import type { ClaimRequest } from '../store/delivery.store.js';
@@ -22,6 +23,7 @@ export class EventAppender {
     private readonly signal: WorkSignal,
     private readonly unhandled: UnhandledEvents,
     private readonly executor: EventExecutor,
+    private readonly lifecycle: EventLifecycle,
   ) {}
 
   /** All or none, in the order given. @param manager the open transaction to be part of; without, a commit of their own. */
@@ -48,6 +50,7 @@ export class EventAppender {
   }
 
   private committed(events: readonly NewEvent[], result: AppendResult, told: boolean): void {
+    this.tell(events, result.stored);
     const { stored, fannedOut, claimed } = result;
     const taken = new Set(claimed?.map(({ event, handler }) => `${event.id} ${handler}`));
     let dueAt = Infinity;
@@ -67,6 +70,17 @@ export class EventAppender {
         newcomers.set(handler, Math.min(priority, newcomers.get(handler) ?? priority));
     });
     if (any) this.signal.raise({ raw: !fannedOut, dueAt, newcomers }, told);
+  }
+
+  private tell(events: readonly NewEvent[], stored: readonly boolean[]): void {
+    const { lifecycle } = this;
+    if (!lifecycle.wants('published') && !lifecycle.wants('duplicate')) return;
+    const counts = new Map<string, number>();
+    for (const [index, { id, type }] of events.entries()) {
+      if (stored[index]) counts.set(type, (counts.get(type) ?? 0) + 1);
+      else lifecycle.emit({ fact: 'duplicate', type, eventId: id });
+    }
+    for (const [type, count] of counts) lifecycle.emit({ fact: 'published', type, count });
   }
 }
 

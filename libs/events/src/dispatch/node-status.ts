@@ -1,0 +1,2 @@
+/** notStarted -> running <-> paused -> draining -> stopped */
+export type NodeStatus = 'notStarted' | 'running' | 'paused' | 'draining' | 'stopped';
