@@ -9,6 +9,7 @@ import { type ContractCase, runContractCase } from '../../libs/events/src/testin
 import { chainUpkeepFaults, tokenFaults } from '../support/broken-stores/chain-faults.js';
 import { circuitFaults, trialFaults } from '../support/broken-stores/circuit-faults.js';
 import { deliveryFaults } from '../support/broken-stores/delivery-faults.js';
+import { dueFaults } from '../support/broken-stores/due-faults.js';
 import { edgeFaults } from '../support/broken-stores/edge-faults.js';
 import { breakStore, type Fault } from '../support/broken-stores/fault.js';
 import { handlerFaults, retireFaults } from '../support/broken-stores/handler-faults.js';
@@ -27,6 +28,7 @@ const FAULTS: readonly Fault[] = [
   ...deliveryFaults,
   ...leaseFaults,
   ...upkeepFaults,
+  ...dueFaults,
   ...edgeFaults,
   ...handlerFaults,
   ...retireFaults,

@@ -270,7 +270,7 @@ describe.skipIf(!hasMariadb)('on MariaDB', () => {
           'select (select count(*) from {lock}) as locks, (select version from {registry}) as version',
         ),
       ).toEqual([{ locks: '2048', version: '1' }]);
-      expect(await finished.hand('select name from {migration} order by name')).toEqual(
+      expect(await finished.hand('select name from {migration} order by timestamp')).toEqual(
         scripts.map(({ name }) => ({ name })),
       );
       await finished.dispose();

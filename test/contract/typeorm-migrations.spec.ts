@@ -137,7 +137,10 @@ describe.each(sharedDatabases)('on %s', (_, make) => {
     const database = await fresh(make);
     const { connection, schema } = database;
     const source = await byHand(database);
-    const [initial, chain] = eventMigrationSql({ type: connection.type as EventMigrationOptions['type'], schema });
+    const [initial, chain, , due] = eventMigrationSql({
+      type: connection.type as EventMigrationOptions['type'],
+      schema,
+    });
     const key = source.driver.escape('key');
     const table = (name: string) => (schema === undefined ? `event_${name}` : `"${schema}".event_${name}`);
     const all = async () =>
@@ -164,18 +167,19 @@ describe.each(sharedDatabases)('on %s', (_, make) => {
     const [claimed] =
       (await store.claim({ node, wants: [{ handler: 'mail', limit: 1 }], limit: 1, suspect: false })) ?? [];
     expect(claimed).toMatchObject({ id: 1, claims: 4, attempts: 2, rateSlot: null, event: { id: 'e1' } });
+    expect(claimed.dueAt).toBe(claimed.event.receivedAt);
     const released = { id: 1, claims: 4, seq: 1, handler: 'mail', outcome: 'released', rateSlot: 7 } as const;
     expect(await store.settle(node, [released], 1)).toEqual([true]);
     await store.close();
     const second = await all();
 
-    await run(chain.down);
+    await run([...due.down, ...chain.down]);
     const [inbox, [delivery, ...rest], ...others] = first as { claims: unknown }[][];
     const raised = { ...delivery, claims: 4 };
     expect(await all()).toEqual([inbox, [raised, ...rest], ...others]);
-    await expect(storeOn(database, false).open()).rejects.toMatchObject({ pending: [chain.name] });
+    await expect(storeOn(database, false).open()).rejects.toMatchObject({ pending: [chain.name, due.name] });
 
-    await run(chain.up);
+    await run([...chain.up, ...due.up]);
     const again = second.map((rows) => rows.map((row) => ('rate_slot' in row ? { ...row, rate_slot: null } : row)));
     expect(await all()).toEqual(again);
     await storeOn(database, false).open();
@@ -233,5 +237,23 @@ describe.each(sharedDatabases)('on %s', (_, make) => {
       expect(time).toBeGreaterThan(before);
       expect(time).toBeLessThan(Date.now() + 1_000);
     }
+  });
+
+  it('an event whose delay another program wrote was due at its end, or when it was received if that was later', async () => {
+    const database = await fresh(make);
+    const store = storeOn(database);
+    await store.open();
+    const source = await dataSource({ ...database.connection });
+    const inbox = database.schema === undefined ? 'event_inbox' : `"${database.schema}".event_inbox`;
+    await source.query(`insert into ${inbox} (id, type, payload, received_at, available_at)
+      values ('x1', 'a.b', '{}', 10, 5), ('x2', 'a.b', '{}', 10, 15)`);
+    const match = () => [{ handler: 'mail', priority: 50, orderingKey: null }];
+    await store.fanOut({ limit: 10, registryVersion: 1, now: 20, match });
+    const node = await store.registerNode({ label: 'a', host: 'h', pid: 1 }, 0);
+    const claimed = await store.claim({ node, wants: [{ handler: 'mail', limit: 9 }], limit: 9, suspect: false });
+    expect(claimed?.map((one) => [one.event.id, one.dueAt])).toEqual([
+      ['x1', 10],
+      ['x2', 15],
+    ]);
   });
 });

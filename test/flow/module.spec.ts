@@ -131,8 +131,9 @@ describe.each(databaseKinds)('the database on $name', (kind) => {
         'DurableEventsInitial1767225600000',
         'DurableEventsInvokerChain1769904000000',
         'DurableEventsLanes1772323200000',
+        'DurableEventsDueAt1774742400000',
       ],
-      message: expect.stringMatching(/lacks 3 migration\(s\) of the event tables: DurableEventsInitial.*migrate: true/),
+      message: expect.stringMatching(/lacks 4 migration\(s\) of the event tables: DurableEventsInitial.*migrate: true/),
     });
     await (await boot({ imports: [EventsModule.forRoot({ dataSource: options })] })).app.close();
     await delivers(await boot({ imports: [EventsModule.forRoot({ dataSource: options, migrate: false })] }));

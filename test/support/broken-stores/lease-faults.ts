@@ -64,7 +64,7 @@ export const leaseFaults: readonly Fault[] = [
     verbs: (store, database) => ({
       cancel: (id, now) => {
         const row = database.dead.get(id);
-        if (row) database.revive(row);
+        if (row) database.revive(row, now);
         return store.cancel(id, now);
       },
     }),

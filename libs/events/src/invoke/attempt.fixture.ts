@@ -81,6 +81,7 @@ export function newDelivery(delivery: Partial<ClaimedDelivery> = {}): ClaimedDel
     attempts: 0,
     crashes: 0,
     rateSlot: null,
+    dueAt: 0,
     lane: null,
     event: newEvent(),
     ...delivery,

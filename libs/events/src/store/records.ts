@@ -80,6 +80,12 @@ export interface ClaimedDelivery extends Lease {
   readonly crashes: number;
   /** It has a token of its handler's rate limit, good from this moment on; null = it must take one. */
   readonly rateSlot: number | null;
+  /**
+   * Since when it could have been claimed, its lane apart: since its event was received (`receivedAt`); if it has waited
+   * for a moment (delay, retry, snooze, paced redrive), since that moment, whenever it was staged; if it was redriven at
+   * once, since then. A release, a lost lease, a rescue or another handler's adoption changes nothing about it.
+   */
+  readonly dueAt: number;
   /** Its lane, by ordering key; null = it is in none. */
   readonly lane: string | null;
   readonly event: StoredEvent;

@@ -4,6 +4,7 @@ import { circuitCases } from './store-contract/circuit-cases.js';
 import { claimCases } from './store-contract/claim-cases.js';
 import type { ContractCase } from './store-contract/contract-case.js';
 import { deadLetterCases } from './store-contract/dead-letter-cases.js';
+import { dueCases } from './store-contract/due-cases.js';
 import { fanOutCases } from './store-contract/fan-out-cases.js';
 import { handlerCases } from './store-contract/handler-cases.js';
 import { keyCases } from './store-contract/key-cases.js';
@@ -62,6 +63,7 @@ export const storeContract: readonly ContractCase[] = [
   ...keyCases,
   ...deadLetterCases,
   ...redriveCases,
+  ...dueCases,
   ...laneCases,
   ...laneLetterCases,
   ...laneLeaseCases,

@@ -77,6 +77,8 @@ export class MemoryDatabase {
         blocks: false,
         state: 'pending',
         availableAt: null,
+        // A delay may be over before the event is fanned out.
+        dueAt: Math.max(event.stored.receivedAt, event.availableAt ?? 0),
         leaseNode: null,
         claims: 0,
         attempts: 0,
@@ -106,6 +108,7 @@ export class MemoryDatabase {
   /** Makes pending what `nextScheduled` answered. */
   stage(row: DeliveryRow): void {
     this.scheduled.pop();
+    row.dueAt = row.availableAt ?? row.dueAt;
     this.makePending(row);
   }
 
@@ -161,13 +164,14 @@ export class MemoryDatabase {
   }
 
   /** Puts a dead letter back into the live deliveries, to wait until `availableAt` if that is given. */
-  revive(row: DeliveryRow, availableAt: number | null = null): void {
+  revive(row: DeliveryRow, now: number, availableAt: number | null = null): void {
     this.dead.delete(row.id);
     this.live.set(row.id, row);
     row.blocks = false;
     this.lanes.enter(row);
     row.attempts = row.crashes = 0;
     row.end = null;
+    row.dueAt = now;
     if (availableAt === null) this.makePending(row);
     else this.schedule(row, availableAt);
   }

@@ -19,11 +19,12 @@ export function claimedDelivery({
   attempts,
   crashes,
   rateSlot,
+  dueAt,
   orderingKey: lane,
   event,
 }: DeliveryRow): ClaimedDelivery {
   const stored = { ...event.stored, payload: event.large ? null : event.stored.payload };
-  return { id, claims, handler, priority, attempts, crashes, rateSlot, lane, event: stored };
+  return { id, claims, handler, priority, attempts, crashes, rateSlot, dueAt, lane, event: stored };
 }
 
 /** A delivery of which something is left. */

@@ -28,6 +28,8 @@ export interface DeliveryRow {
   /** `gone` when it was pruned or discarded. A queue passes over rows that have another state than it holds. */
   state: 'pending' | 'scheduled' | 'processing' | 'dead' | 'gone' | CompletionOutcome;
   availableAt: number | null;
+  /** Since when it could have been claimed. */
+  dueAt: number;
   /** Set while `processing`. */
   leaseNode: number | null;
   claims: number;

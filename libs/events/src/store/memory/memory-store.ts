@@ -231,7 +231,7 @@ export class MemoryStore implements EventStore {
     const rows = this.dead(query).slice(0, limit);
     for (const [index, row] of rows.entries()) {
       const due = pace ? Math.ceil(pace.startAt + index * pace.everyMs) : now;
-      this.database.revive(row, due > now ? due : null);
+      this.database.revive(row, now, due > now ? due : null);
     }
     return rows.map((row) => row.id);
   }

@@ -33,6 +33,7 @@ export const claimCases = contractCases('claim', {
         attempts: 0,
         crashes: 0,
         rateSlot: null,
+        dueAt: T0,
         lane: null,
         event: await store.findEvent('e1'),
       },

@@ -102,7 +102,7 @@ export const deadLetterCases = contractCases('dead letters', {
     );
     const again = await claimOne(store, node);
     const event1 = await store.findEvent('e1');
-    assert.deepEqual(again, { ...first, claims: 3, priority: 20, attempts: 0, crashes: 0, event: event1 });
+    assert.deepEqual(again, { ...first, claims: 3, attempts: 0, crashes: 0, dueAt: T0 + HOUR, event: event1 });
     assert.equal(await settle(store, node, first, COMPLETED), false, 'a lease from before the redrive');
     assert.equal(await settle(store, node, again, COMPLETED), true);
   },

@@ -47,6 +47,7 @@ export const trialCases = contractCases('trials', {
       attempts: 0,
       crashes: 0,
       rateSlot: null,
+      dueAt: T0,
       lane: null,
       event: await store.findEvent('urgent'),
     });

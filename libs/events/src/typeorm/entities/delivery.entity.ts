@@ -41,4 +41,8 @@ export class DeliveryEntity {
 
   @Column({ name: 'rate_slot', type: 'bigint', nullable: true })
   rateSlot!: number | null;
+
+  /** Null = since its event was received. */
+  @Column({ name: 'due_at', type: 'bigint', nullable: true })
+  dueAt!: number | null;
 }

@@ -53,6 +53,7 @@ describe('eventMigrations', () => {
       'DurableEventsInitial1767225600000',
       'DurableEventsInvokerChain1769904000000',
       'DurableEventsLanes1772323200000',
+      'DurableEventsDueAt1774742400000',
     ]);
   });
 });

@@ -2,6 +2,9 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { dialectOf, type DialectType, type SupportedDatabase } from '../dialect-type.js';
 import { checkIdentifier, tables, type Tables } from '../tables.js';
 import { isAlreadyDone } from './already-done.js';
+import { dueAtMysql } from './due-at.mysql.js';
+import { dueAtPostgres } from './due-at.postgres.js';
+import { dueAtSqlite } from './due-at.sqlite.js';
 import { initialMysql } from './initial.mysql.js';
 import { initialPostgres } from './initial.postgres.js';
 import { initialSqlite } from './initial.sqlite.js';
@@ -73,9 +76,9 @@ async function step(runner: QueryRunner, sql: string): Promise<void> {
 
 /** Oldest first. */
 const SCRIPTS: Record<DialectType, readonly ((tablePrefix: string) => MigrationScript)[]> = {
-  postgres: [initialPostgres, invokerChainPostgres, lanesPostgres],
-  'better-sqlite3': [initialSqlite, invokerChainSqlite, lanesSqlite],
-  mysql: [initialMysql, invokerChainMysql, lanesMysql],
+  postgres: [initialPostgres, invokerChainPostgres, lanesPostgres, dueAtPostgres],
+  'better-sqlite3': [initialSqlite, invokerChainSqlite, lanesSqlite, dueAtSqlite],
+  mysql: [initialMysql, invokerChainMysql, lanesMysql, dueAtMysql],
 };
 
 /** The same for tables that are named already. */

@@ -74,7 +74,7 @@ export function appendMysql(t: Tables) {
         const due = dueAt(event.availableAt, now);
         return seq === undefined
           ? []
-          : event.deliveries.map((to) => [seq, to.handler, to.priority, due, to.orderingKey]);
+          : event.deliveries.map((to) => [seq, to.handler, to.priority, due, null, to.orderingKey]);
       });
       if (deliveries.length > 0) yield* execute(deliver, [deliveries]);
     }
@@ -83,9 +83,9 @@ export function appendMysql(t: Tables) {
   };
 }
 
-/** Parameter: rows of event, handler, priority, due time, ordering key. */
+/** Parameter: rows of event, handler, priority, moment to wait for, due time (null = its event's), ordering key. */
 export function deliverMysql(t: Tables): string {
-  return `insert into ${t.delivery} (event_seq, handler, priority, available_at, ordering_key) values ?`;
+  return `insert into ${t.delivery} (event_seq, handler, priority, available_at, due_at, ordering_key) values ?`;
 }
 
 function inPackets(events: readonly NewEvent[]): NewEvent[][] {

@@ -35,6 +35,7 @@ export function appendSqlite(t: Tables) {
               to.handler,
               to.priority,
               dueAt(event.availableAt, now),
+              null,
               to.orderingKey,
             ])
           : [],
@@ -45,7 +46,8 @@ export function appendSqlite(t: Tables) {
   };
 }
 
-/** Parameters: event, handler, priority, due time, ordering key. */
+/** Parameters: event, handler, priority, moment to wait for, due time (null = its event's), ordering key. */
 export function deliverSqlite(t: Tables): string {
-  return `insert into ${t.delivery} (event_seq, handler, priority, available_at, ordering_key) values (?, ?, ?, ?, ?)`;
+  return `insert into ${t.delivery} (event_seq, handler, priority, available_at, due_at, ordering_key)
+    values (?, ?, ?, ?, ?, ?)`;
 }

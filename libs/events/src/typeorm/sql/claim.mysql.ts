@@ -38,7 +38,8 @@ export function leaseMysql(t: Tables) {
   const lock = `select id from ${t.delivery} where id = ? and ${claimable} for update skip locked`;
   const take = `update ${t.delivery} set claims = claims + 1, lease_node = ?, lane_wait = 0
     where id in (?) and lease_node is null`;
-  const taken = `select d.id, d.handler, d.priority, d.attempts, d.crashes, d.claims, d.rate_slot, d.ordering_key as lane, ${EVENT_COLUMNS},
+  const taken = `select d.id, d.handler, d.priority, d.attempts, d.crashes, d.claims, d.rate_slot, d.due_at,
+      d.ordering_key as lane, ${EVENT_COLUMNS},
       case when coalesce(i.bytes, length(i.payload)) <= ${LARGE_PAYLOAD_BYTES} then i.payload end as payload
     from ${t.delivery} d straight_join ${t.inbox} i on i.seq = d.event_seq where d.id in (?) and d.lease_node = ?`;
 

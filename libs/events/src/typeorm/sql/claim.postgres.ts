@@ -99,7 +99,7 @@ function claimSql(t: Tables, withLanes: boolean): string {
           ) c where number <= n${withLanes ? ` union all ${picked}` : ''}
         ) c order by priority, place, rank limit $4
       ))
-      returning id, event_seq, handler, priority, attempts, crashes, claims, rate_slot, ordering_key as lane
+      returning id, event_seq, handler, priority, attempts, crashes, claims, rate_slot, due_at, ordering_key as lane
     )
     select c.* from node left join (
       select claimed.*, ${EVENT_COLUMNS},

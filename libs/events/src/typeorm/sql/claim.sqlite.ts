@@ -31,7 +31,8 @@ export function leaseSqlite(t: Tables) {
   const suspects = `select id, priority, handler from ${t.delivery}
     where ${claimable} and crashes > 0 and handler in (select value from json_each(?)) order by priority, id limit 1`;
   const lease = `update ${t.delivery} set claims = claims + 1, lease_node = ?, lane_wait = 0 where id in (select value from json_each(?))`;
-  const leased = `select d.id, d.handler, d.priority, d.attempts, d.crashes, d.claims, d.rate_slot, d.ordering_key as lane, ${EVENT_COLUMNS},
+  const leased = `select d.id, d.handler, d.priority, d.attempts, d.crashes, d.claims, d.rate_slot, d.due_at,
+      d.ordering_key as lane, ${EVENT_COLUMNS},
       case when coalesce(i.bytes, length(cast(i.payload as blob))) <= ${LARGE_PAYLOAD_BYTES} then i.payload end as payload
     from json_each(?) taken
     cross join ${t.delivery} d on d.id = taken.value

@@ -10,7 +10,7 @@ import { lookForRaw, planFanOut, type RawRow } from './plan-fan-out.js';
  */
 export function fanOutMysql(t: Tables) {
   const look = lookForRaw(t, 'force index (raw)');
-  const take = `select seq, type, ordering_key, priority, available_at from ${t.inbox} force index (raw)
+  const take = `select seq, type, ordering_key, priority, available_at, received_at from ${t.inbox} force index (raw)
     where fanned_out_at is null order by seq limit ? for update skip locked`;
   const registry = `select version from ${t.registry} where id = 1`;
   const deliver = deliverMysql(t);
@@ -25,7 +25,7 @@ export function fanOutMysql(t: Tables) {
     const { deliveries, result } = planFanOut(rows, request, current?.version);
     if (deliveries.length > 0) {
       yield* execute(deliver, [
-        deliveries.map((to) => [to.seq, to.handler, to.priority, to.availableAt, to.orderingKey]),
+        deliveries.map((to) => [to.seq, to.handler, to.priority, to.availableAt, to.dueAt, to.orderingKey]),
       ]);
     }
     if (result.events > 0) yield* execute(mark, [request.now, rows.map((row) => row.seq)]);

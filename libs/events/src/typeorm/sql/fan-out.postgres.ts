@@ -9,13 +9,13 @@ import { lookForRaw, planFanOut, type RawRow } from './plan-fan-out.js';
  */
 export function fanOutPostgres(t: Tables) {
   const look = lookForRaw(t);
-  const take = `select seq, type, ordering_key, priority, available_at from ${t.inbox}
+  const take = `select seq, type, ordering_key, priority, available_at, received_at from ${t.inbox}
     where fanned_out_at is null order by seq limit $1 for update skip locked`;
   const registry = `select version from ${t.registry} where id = 1`;
-  const deliver = `insert into ${t.delivery} (event_seq, handler, priority, available_at, ordering_key)
-    select seq, handler, priority, available_at, ordering_key
-    from unnest($1::bigint[], $2::text[], $3::smallint[], $4::bigint[], $5::text[]) with ordinality
-      d (seq, handler, priority, available_at, ordering_key, n)
+  const deliver = `insert into ${t.delivery} (event_seq, handler, priority, available_at, due_at, ordering_key)
+    select seq, handler, priority, available_at, due_at, ordering_key
+    from unnest($1::bigint[], $2::text[], $3::smallint[], $4::bigint[], $5::bigint[], $6::text[]) with ordinality
+      d (seq, handler, priority, available_at, due_at, ordering_key, n)
     order by n`;
   const mark = `update ${t.inbox} set fanned_out_at = $1 where seq = any($2::bigint[])`;
 
@@ -32,6 +32,7 @@ export function fanOutPostgres(t: Tables) {
         plan.deliveries.map((delivery) => delivery.handler),
         plan.deliveries.map((delivery) => delivery.priority),
         plan.deliveries.map((delivery) => delivery.availableAt),
+        plan.deliveries.map((delivery) => delivery.dueAt),
         plan.deliveries.map((delivery) => delivery.orderingKey),
       ]);
     }

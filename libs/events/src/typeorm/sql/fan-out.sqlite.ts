@@ -6,7 +6,7 @@ import { lookForRaw, planFanOut, type RawRow } from './plan-fan-out.js';
 
 export function fanOutSqlite(t: Tables) {
   const look = lookForRaw(t);
-  const take = `select seq, type, ordering_key, priority, available_at from ${t.inbox}
+  const take = `select seq, type, ordering_key, priority, available_at, received_at from ${t.inbox}
     where fanned_out_at is null order by seq limit ?`;
   const registry = `select version from ${t.registry} where id = 1`;
   const deliver = deliverSqlite(t);
@@ -21,7 +21,7 @@ export function fanOutSqlite(t: Tables) {
     const { deliveries, result } = planFanOut(rows, request, current?.version);
     yield* each(
       deliver,
-      deliveries.map((to) => [to.seq, to.handler, to.priority, to.availableAt, to.orderingKey]),
+      deliveries.map((to) => [to.seq, to.handler, to.priority, to.availableAt, to.dueAt, to.orderingKey]),
     );
     if (result.events > 0) yield* execute(mark, [request.now, JSON.stringify(rows.map((row) => row.seq))]);
     return result;

@@ -10,10 +10,18 @@ export interface RawRow {
   ordering_key: string | null;
   priority: number | null;
   available_at: number | null;
+  received_at: number;
+}
+
+export interface PlannedDelivery extends NewDelivery {
+  readonly seq: number;
+  readonly availableAt: number | null;
+  /** When its delay was over, if that was before the fan-out. */
+  readonly dueAt: number | null;
 }
 
 export interface FanOutPlan {
-  readonly deliveries: readonly (NewDelivery & { readonly seq: number; readonly availableAt: number | null })[];
+  readonly deliveries: readonly PlannedDelivery[];
   readonly result: FanOutResult;
 }
 
@@ -23,11 +31,13 @@ export function planFanOut(rows: readonly RawRow[], request: FanOutRequest, vers
     return { deliveries: [], result: { events: 0, deliveries: 0, unhandled: [], stale: true } };
   }
   const unhandled: string[] = [];
-  const deliveries = rows.flatMap(({ seq, type, ordering_key: orderingKey, priority, available_at }) => {
+  const deliveries = rows.flatMap(({ seq, type, ordering_key: orderingKey, priority, available_at, received_at }) => {
     const matched = request.match({ seq, type, orderingKey, priority });
     if (matched.length === 0) unhandled.push(type);
     const availableAt = dueAt(available_at, request.now);
-    return matched.map((delivery) => ({ ...delivery, seq, availableAt }));
+    // A delay that was over before the event came, as another program may write it, was none.
+    const overAt = availableAt === null ? dueAt(available_at, received_at) : null;
+    return matched.map((delivery) => ({ ...delivery, seq, availableAt, dueAt: overAt }));
   });
   return { deliveries, result: { events: rows.length, deliveries: deliveries.length, unhandled, stale: false } };
 }

@@ -41,6 +41,7 @@ export interface ClaimRow extends EventRow {
   crashes: number;
   claims: number;
   rate_slot: number | null;
+  due_at: number | null;
   lane: string | null;
 }
 
@@ -78,6 +79,7 @@ export function toClaimed(row: ClaimRow): ClaimedDelivery {
     attempts: row.attempts,
     crashes: row.crashes,
     rateSlot: row.rate_slot,
+    dueAt: row.due_at ?? row.received_at,
     lane: row.lane,
     event: toEvent(row),
   };

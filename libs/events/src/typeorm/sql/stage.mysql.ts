@@ -10,7 +10,8 @@ export function stageMysql(t: Tables) {
   const next = `select min(available_at) as due from ${t.delivery} where available_at is not null`;
   const due = `select id from ${t.delivery} force index (due)
     where available_at <= ? order by available_at, id limit ? for update skip locked`;
-  const stage = `update ${t.delivery} set available_at = null where id in (?)`;
+  // Left to right: `available_at` must be read before it is gone.
+  const stage = `update ${t.delivery} set due_at = available_at, available_at = null where id in (?)`;
 
   function* first(): Verb<number | null> {
     return (yield* query<{ due: number | null }>(next))[0]?.due ?? null;

@@ -9,7 +9,8 @@ export function stagePostgres(t: Tables) {
       select id from ${t.delivery} where available_at <= $1 order by available_at limit $2 for update skip locked
     ),
     staged as (
-      update ${t.delivery} set available_at = null where id = any(array(select id from due)) returning id
+      update ${t.delivery} set due_at = available_at, available_at = null
+      where id = any(array(select id from due)) returning id
     )
     select (select count(*) from staged) as staged,
       (select available_at from ${t.delivery} where available_at is not null and id not in (select id from due)

@@ -5,7 +5,7 @@ import { BEGIN, execute, query, type Verb } from '../verb.js';
 /** Looks first, without a transaction: while nothing is due, nobody is kept from writing and nobody is waited for. */
 export function stageSqlite(t: Tables) {
   const next = `select min(available_at) as due from ${t.delivery} where available_at is not null`;
-  const stage = `update ${t.delivery} set available_at = null where id in
+  const stage = `update ${t.delivery} set due_at = available_at, available_at = null where id in
     (select id from ${t.delivery} where available_at <= ? order by available_at limit ?)`;
 
   function* first(): Verb<number | null> {
