@@ -19,7 +19,7 @@ export class MetricsMiddleware implements ChainLink {
     const activity = this.activity.of(attempt.handler.name);
     activity.inFlight++;
     if (this.lifecycle.wants('started')) {
-      const waitMs = Math.max(0, this.clock.now() - attempt.delivery.event.receivedAt);
+      const waitMs = Math.max(0, this.clock.now() - attempt.delivery.dueAt);
       this.lifecycle.emit({ fact: 'started', ...labelsOf(attempt), waitMs });
     }
     try {
