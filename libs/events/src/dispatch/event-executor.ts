@@ -13,14 +13,12 @@ import type { CircuitState } from '../policies/circuit-breaker.policy.js';
 import { EVENT_STORE, type EventStore } from '../store/event-store.js';
 import type { AppendResult } from '../store/inbox.store.js';
 import type { HandlerState } from '../store/handler.store.js';
-import { leaseOf } from '../store/lease-of.js';
-import type { ClaimedDelivery, Lease, Settlement } from '../store/records.js';
-import { mayHaveBetter } from './claim-planner.js';
+import type { Lease, Settlement } from '../store/records.js';
 import { Claimer } from './claimer.js';
+import { DeliveryPump } from './delivery-pump.js';
 import { DeliveryRunner } from './delivery-runner.js';
-import type { Claimed, HandlerSlot } from './handler-slot.js';
+import type { Claimed } from './handler-slot.js';
 import { HandlerSlots } from './handler-slots.js';
-import { keepsLaneWaiting } from './lane-runs.js';
 import { Load } from './load.js';
 import { type PublishCommit, PublishClaims } from './publish-claims.js';
 import { Settler } from './settler.js';
@@ -42,6 +40,7 @@ export class EventExecutor {
   private readonly publishClaims: PublishClaims;
   private circuits!: Circuits;
   private readonly load: Load;
+  private readonly pump: DeliveryPump;
   /** In whose name leases are taken; 0 = in nobody's: the node is not, or may not be, registered. */
   private node = 0;
   /** Until the node starts, and while it rests. */
@@ -64,15 +63,11 @@ export class EventExecutor {
     this.settler = new Settler({ store, clock, logger: this.logger, batchSize, nodeId, onSettled });
     this.stager = new Stager({ store, clock, batchSize, pollIntervalMs });
     this.load = new Load(clock);
-    this.claimer = new Claimer(
-      store,
-      clock,
-      options,
-      this.slots,
-      new StrayLeases(store, clock, this.logger),
-      lifecycle,
-    );
-    this.publishClaims = new PublishClaims(this.claimer, this.load, (claimed, node) => this.accept(claimed, node));
+    const { slots, load, settler } = this;
+    this.pump = new DeliveryPump({ clock, slots, load, runner, settler, options, wake: () => this.wake() });
+    const strays = new StrayLeases(store, clock, this.logger);
+    this.claimer = new Claimer(store, clock, options, slots, strays, lifecycle);
+    this.publishClaims = new PublishClaims(this.claimer, load, (claimed, node) => this.accept(claimed, node));
   }
 
   /** The handlers of this node, once they are known. `wake` starts a turn; `evicted` says that the node's row is gone. */
@@ -93,7 +88,7 @@ export class EventExecutor {
     for (const { name, paused } of this.slots.pause(states)) {
       this.logger.warn(`handler ${name} is ${paused ? 'paused' : 'resumed'} on all nodes`);
       this.lifecycle.emit({ fact: paused ? 'handlerPaused' : 'handlerResumed', handler: name });
-      this.pump();
+      this.pump.start();
       this.wake();
     }
     this.slots.order(states);
@@ -108,7 +103,7 @@ export class EventExecutor {
   /** Nothing more is begun: gives back what is claimed but has not begun, and what a claim under way will bring. */
   hold(): void {
     this.held = true;
-    this.release();
+    this.pump.release();
   }
 
   unhold(): void {
@@ -172,7 +167,7 @@ export class EventExecutor {
     const isMeant = ({ delivery }: { delivery: Lease }) =>
       delivery.id === deliveryId && (claims === undefined || delivery.claims === claims);
     this.runner.abort(deliveryId, cause, isMeant);
-    for (const { delivery } of this.slots.drop(isMeant)) this.forget(delivery);
+    for (const { delivery } of this.slots.drop(isMeant)) this.pump.forget(delivery);
     this.wake();
   }
 
@@ -183,7 +178,7 @@ export class EventExecutor {
    */
   forsake(): void {
     this.node = 0;
-    this.release();
+    this.pump.release();
     this.runner.abortAll('lease-lost');
   }
 
@@ -216,7 +211,7 @@ export class EventExecutor {
   private onCircuitChange(handler: string): void {
     const slot = this.slots.get(handler);
     if (slot) slot.noTrialsBefore = 0;
-    this.pump();
+    this.pump.start();
     this.wake();
   }
 
@@ -227,67 +222,12 @@ export class EventExecutor {
       if (node === this.node) this.evicted();
       return 0;
     }
-    for (const one of claimed) {
-      if (one.delivery.crashes > 0) this.load.suspects++;
-      this.slots.require(one.delivery.handler).enqueue(one);
-    }
+    this.pump.take(claimed);
     // Held, or forsaken, while the claim was under way.
-    if (this.held || node !== this.node) this.release();
-    this.pump();
+    if (this.held || node !== this.node) this.pump.release();
+    if (claimed.length === this.options.batchSize) this.pump.startAfterNextTurn();
+    else this.pump.start();
     return claimed.length;
-  }
-
-  /** Starts what may start, best first over all handlers. */
-  private pump(): void {
-    while (this.load.running < this.options.concurrency) {
-      const slot = this.slots.best((stale) => this.giveBack(stale.takeBack(0)));
-      if (!slot) return;
-      if (mayHaveBetter(this.slots, slot.queue[0], this.options.concurrency - this.load.running)) {
-        this.wake();
-        return;
-      }
-      const claimed = slot.queue.shift() as Claimed;
-      this.load.begin();
-      slot.running++;
-      void this.run(slot, claimed);
-    }
-  }
-
-  private async run(slot: HandlerSlot, claimed: Claimed): Promise<void> {
-    const { delivery, node } = claimed;
-    const startedAt = this.clock.monotonic();
-    const settlement = await this.runner.run(slot, claimed);
-    // What was put back or found done says nothing about how long the handler takes.
-    const hasRun = settlement?.outcome !== 'snoozed' && settlement?.outcome !== 'duplicate';
-    if (hasRun) slot.measure(this.clock.monotonic() - startedAt);
-    this.load.end();
-    slot.running--;
-    this.forget(delivery);
-    if (settlement) this.settler.push(node, settlement);
-    else if (delivery.lane !== null) this.wake();
-    if (!keepsLaneWaiting(settlement)) slot.advance(delivery);
-    else if (delivery.lane !== null) this.giveBack(slot.lanes.breakOff(delivery.lane));
-    this.giveBack(slot.takeBack(slot.keepable));
-    this.pump();
-    if (slot.maybeMore && slot.queue.length <= slot.prefetch(this.options.batchSize) / 2) this.wake();
-  }
-
-  private release(): void {
-    this.giveBack([...this.slots].flatMap((slot) => slot.takeBack(0)));
-  }
-
-  private giveBack(claimed: readonly Claimed[]): void {
-    for (const { delivery, node } of claimed) {
-      this.settler.push(node, { ...leaseOf(delivery), outcome: 'released', rateSlot: delivery.rateSlot });
-      this.forget(delivery);
-    }
-  }
-
-  /** The delivery is off this node. After a suspect the next one may be claimed, which no claim before it could say. */
-  private forget(delivery: ClaimedDelivery): void {
-    if (delivery.crashes === 0) return;
-    this.load.suspects--;
-    this.wake();
   }
 
   private onSettled(settlement: Settlement, written: boolean): void {

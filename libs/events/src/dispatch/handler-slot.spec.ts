@@ -55,7 +55,7 @@ describe('what is worth holding ahead', () => {
   it.each([
     ['nothing before it is known how long it takes', {}, 0],
     ['50 ms of work', { meanMs: 10 }, 50],
-    ['a batch at most', { meanMs: 0.01 }, 200],
+    ['two batches at most', { meanMs: 0.01 }, 400],
     ['nothing of a slow handler', { meanMs: 501 }, 0],
     ['nothing while it is paused', { meanMs: 10, paused: true }, 0],
     ['50 ms of work while its circuit is closed', { meanMs: 10, breaker: newBreaker('closed') }, 50],

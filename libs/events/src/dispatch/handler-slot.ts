@@ -124,11 +124,14 @@ export class HandlerSlot {
     return freeInMs > 0 ? freeInMs : Infinity;
   }
 
-  /** How many deliveries to hold beyond those that can run at once. None unless the circuit lets everything through. */
+  /**
+   * How many deliveries to hold beyond those that can run at once: at most two batches, so that one is on its way while
+   * the other runs. None unless the circuit lets everything through.
+   */
   prefetch(batchSize: number): number {
     if (this.meanMs === undefined || this.paused || this.breaker?.flows === false) return 0;
     const { concurrency } = this.definition.options;
-    return Math.min(batchSize, Math.floor((concurrency * PREFETCH_MS) / Math.max(this.meanMs, SHORTEST_MEAN_MS)));
+    return Math.min(2 * batchSize, Math.floor((concurrency * PREFETCH_MS) / Math.max(this.meanMs, SHORTEST_MEAN_MS)));
   }
 
   /** How much of the queue can begin soon, at the pace of late. */
