@@ -4,9 +4,9 @@ import { databaseKinds } from '../support/database-kinds.js';
 import { WorkDatabase } from '../support/work-database.js';
 import { WorkerProcess } from '../support/worker-process.js';
 
-const DELIVERIES = 100_000;
+const DELIVERIES = 200_000;
 
-describe.each(databaseKinds)('100,000 pending deliveries, on $name', (kind) => {
+describe.each(databaseKinds)('200,000 pending deliveries, on $name', (kind) => {
   let work: WorkDatabase;
   let worker: WorkerProcess | undefined;
 
