@@ -220,7 +220,7 @@ describe.each(databaseKinds)('context.transaction on $name', (kind) => {
   });
 
   it('work that outlives its timeout without reading the signal is fenced off by the next attempt', async () => {
-    const shop = await startShop(await ownDatabase(kind), { events: { defaults: { timeout: 100 } } });
+    const shop = await startShop(await ownDatabase(kind), { events: { defaults: { timeout: 1_000 } } });
     const goOn = gate();
     const ended: string[] = [];
     shop.handler.work = async (_, context) => {
