@@ -195,7 +195,7 @@ describe.each(databaseKinds)('context.transaction on $name', (kind) => {
 
   it('a timeout during it rolls it back, and the attempt counts as failed', async () => {
     const attempts: string[] = [];
-    const shop = await startShop(await ownDatabase(kind), { events: { defaults: { timeout: 400 } } });
+    const shop = await startShop(await ownDatabase(kind), { events: { defaults: { timeout: 1_000 } } });
     shop.handler.work = async (_, context: DeliveryContext) => {
       const outcome = context.transaction(async (manager) => {
         await order(manager, `attempt ${context.attempt}`);
@@ -213,7 +213,7 @@ describe.each(databaseKinds)('context.transaction on $name', (kind) => {
     expect(await settled(shop, 'a')).toEqual({
       state: 'completed',
       attempts: 2,
-      failures: [expect.stringContaining('did not end within its timeout of 400 ms')],
+      failures: [expect.stringContaining('did not end within its timeout of 1000 ms')],
     });
     await shop.until(() => attempts.length === 2, 'both have ended');
     expect([attempts, await shop.orders()]).toEqual([['EVENTS_HANDLER_TIMEOUT', 'committed'], ['attempt 2']]);
