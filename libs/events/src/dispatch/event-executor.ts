@@ -46,6 +46,8 @@ export class EventExecutor {
   /** Until the node starts, and while it rests. */
   private held = true;
   private waitsForSettler = false;
+  /** What the last turn has claimed. */
+  lastClaimed = 0;
   private wake: () => void = () => undefined;
   private evicted: () => void = () => undefined;
 
@@ -117,6 +119,7 @@ export class EventExecutor {
 
   /** One turn; true when there is likely more to do at once. */
   async turn(): Promise<boolean> {
+    this.lastClaimed = 0;
     const staged = await this.stager.stage();
     const { node } = this;
     this.waitsForSettler = this.settler.isFull;
@@ -125,9 +128,10 @@ export class EventExecutor {
     for (const lease of strays) this.settler.push(node, { ...lease, outcome: 'released' });
     await this.circuits.carryOutDue();
     for (const slot of this.claimer.trialSlots(this.load))
-      this.accept(await this.claimer.trials(slot, node, this.load), node);
+      this.lastClaimed += this.accept(await this.claimer.trials(slot, node, this.load), node);
     if (this.held || node !== this.node) return false;
     const claimed = this.accept(await this.claimer.batch(node, this.load), node);
+    this.lastClaimed += claimed;
     return claimed === this.options.batchSize || (staged && claimed > 0) || this.claimer.passedOver;
   }
 

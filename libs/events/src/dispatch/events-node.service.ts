@@ -94,7 +94,7 @@ export class EventsNode {
     await this.maintenance.start(this.node, () => this.heartbeat.steadySince);
     if (this.leaving) return;
     this.signal.listen((work) => this.loops.notice(work));
-    this.store.listen((topic) => this.loops.notice(topic === 'work' ? { raw: true } : { handlers: true }));
+    this.store.listen((topic) => (topic === 'work' ? this.loops.hear() : this.loops.notice({ handlers: true })));
     this.executor.unhold();
     this.loops.start();
   }

@@ -7,6 +7,7 @@ import { EVENT_STORE, type EventStore } from '../store/event-store.js';
 import { EventExecutor } from './event-executor.js';
 import { EventProcessor } from './event-processor.js';
 import { Loop } from './loop.js';
+import { News } from './news.js';
 import type { Work } from './work-signal.js';
 
 /** How often a node asks whose circuit is open and who is paused, when it is not told: others must know within a second. */
@@ -27,6 +28,7 @@ export class WorkLoops {
   /** Goes on while the node is paused: what it shows must be right. */
   private readonly watching: Loop;
   private readonly loops: readonly Loop[];
+  private readonly news: News;
 
   constructor(
     @Inject(EVENTS_OPTIONS) private readonly options: ResolvedEventsOptions,
@@ -41,11 +43,18 @@ export class WorkLoops {
       return false;
     };
     this.watching = this.loop('watch', watch, () => watchMs);
+    this.news = new News(clock, () => this.notice({ raw: true }));
     const idleMs = () => executor.idleMs();
+    const execute = async () => {
+      const isNews = this.news.take();
+      const more = await executor.turn();
+      if (isNews) this.news.found(executor.lastClaimed);
+      return more;
+    };
     if (options.scheduler === 'cooperative') {
       const turn = async () => {
         const more = await processor.turn();
-        return (await executor.turn()) || more;
+        return (await execute()) || more;
       };
       this.processing = this.executing = this.loop('scheduler', turn, idleMs);
       this.loops = [this.executing];
@@ -55,7 +64,7 @@ export class WorkLoops {
         () => processor.turn(),
         () => Math.round(options.pollIntervalMs * (1 + Math.random() * 0.2)),
       );
-      this.executing = this.loop('executor', () => executor.turn(), idleMs);
+      this.executing = this.loop('executor', execute, idleMs);
       this.loops = [this.processing, this.executing];
     }
   }
@@ -74,7 +83,13 @@ export class WorkLoops {
 
   /** Resolves when no turn is under way and none will start. */
   async stop(): Promise<void> {
+    this.news.close();
     await Promise.all([...this.loops, this.watching].map((loop) => loop.stop()));
+  }
+
+  /** Another node has told of work. */
+  hear(): void {
+    this.news.hear();
   }
 
   /** Wakes whichever loop the work is for. */
