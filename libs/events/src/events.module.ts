@@ -39,6 +39,7 @@ import { Maintenance } from './maintenance/maintenance.js';
 import { Activity } from './observability/activity.js';
 import { ErrorReports } from './observability/error-reports.js';
 import { EventLifecycle } from './observability/event-lifecycle.js';
+import { LogStorms } from './observability/log-storms.js';
 import { EventsStats } from './observability/events-stats.service.js';
 import { UnhandledEvents } from './observability/unhandled-events.js';
 import { AmbientTransaction } from './publish/ambient-transaction.js';
@@ -81,6 +82,7 @@ const SERVICES = [
     CommitGroups,
     WorkSignal,
     Activity,
+    LogStorms,
     UnhandledEvents,
     ErrorReports,
     DeliveryRunner,

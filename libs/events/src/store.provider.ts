@@ -1,4 +1,4 @@
-import { Logger, type FactoryProvider, type InjectionToken } from '@nestjs/common';
+import { type FactoryProvider, type InjectionToken } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { DataSource, type DataSourceOptions } from 'typeorm';
 import { Clock } from './clock/clock.js';
@@ -6,6 +6,7 @@ import { InvalidOptionError } from './errors/invalid-option.error.js';
 import { EVENTS_OPTIONS } from './events.module-definition.js';
 import type { ResolvedEventsOptions } from './events.options.interface.js';
 import { EventLifecycle } from './observability/event-lifecycle.js';
+import { EventsLogger } from './observability/events-logger.js';
 import { observedStore } from './observability/observed-store.js';
 import { EVENT_STORE, type EventStore } from './store/event-store.js';
 import { MemoryStore } from './store/memory/memory-store.js';
@@ -34,7 +35,8 @@ export const eventStoreProvider: FactoryProvider<EventStore> = {
             appDefault,
           );
     await store.open();
-    new Logger('EventsModule').log(`events are stored in ${store.description}`);
+    const { description } = store;
+    new EventsLogger('EventsModule').log(`events are stored in ${description}`, { database: description });
     return observedStore(store, lifecycle, clock);
   },
 };

@@ -18,6 +18,7 @@ import { EventLifecycle } from '../observability/event-lifecycle.js';
 import { Activity } from '../observability/activity.js';
 import { ErrorReports } from '../observability/error-reports.js';
 import { EventsLogger } from '../observability/events-logger.js';
+import { LogStorms } from '../observability/log-storms.js';
 import { AmbientTransaction } from '../publish/ambient-transaction.js';
 import { EVENT_STORE, type EventStore } from '../store/event-store.js';
 import { leaseOf } from '../store/lease-of.js';
@@ -47,10 +48,11 @@ export class DeliveryRunner {
     private readonly ambient: AmbientTransaction,
     private readonly reports: ErrorReports,
     private readonly lifecycle: EventLifecycle,
+    storms: LogStorms,
     private readonly modules: ModuleRef,
   ) {
     this.deadlines = new Deadlines(clock);
-    this.outcomes = new OutcomeReport({ clock, logger: this.logger, activity, reports, lifecycle });
+    this.outcomes = new OutcomeReport({ clock, logger: this.logger, storms, activity, reports, lifecycle });
     this.lateRejections = new LateRejections((attempt, reason) => this.outcomes.rejectedLate(attempt, reason));
   }
 

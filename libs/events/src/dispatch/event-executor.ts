@@ -9,6 +9,7 @@ import { RateLimits } from '../invoke/rate-limits.js';
 import { Activity } from '../observability/activity.js';
 import { EventLifecycle } from '../observability/event-lifecycle.js';
 import { EventsLogger } from '../observability/events-logger.js';
+import { LogStorms } from '../observability/log-storms.js';
 import type { CircuitState } from '../policies/circuit-breaker.policy.js';
 import { EVENT_STORE, type EventStore } from '../store/event-store.js';
 import type { AppendResult } from '../store/inbox.store.js';
@@ -59,10 +60,11 @@ export class EventExecutor {
     private readonly runner: DeliveryRunner,
     private readonly signal: WorkSignal,
     private readonly lifecycle: EventLifecycle,
+    private readonly storms: LogStorms,
   ) {
     const { batchSize, pollIntervalMs, nodeId } = options;
     const onSettled = this.onSettled.bind(this);
-    this.settler = new Settler({ store, clock, logger: this.logger, batchSize, nodeId, onSettled });
+    this.settler = new Settler({ store, clock, logger: this.logger, storms, batchSize, nodeId, onSettled });
     this.stager = new Stager({ store, clock, batchSize, pollIntervalMs });
     this.load = new Load(clock);
     const { slots, load, settler } = this;
@@ -76,20 +78,21 @@ export class EventExecutor {
   prepare(handlers: readonly HandlerDefinition[], wake: () => void, evicted: () => void): void {
     this.wake = wake;
     this.evicted = evicted;
-    const { store, clock, logger, lifecycle } = this;
+    const { store, clock, logger, storms, lifecycle } = this;
     const onChange = (handler: string) => this.onCircuitChange(handler);
     const onMoved = (handler: string, to: CircuitState) => this.onCircuitMoved(handler, to);
     this.circuits = new Circuits(handlers, { store, clock, logger, lifecycle, onChange, onMoved });
     const limits = new RateLimits(store, clock);
     this.runner.prepare(this.circuits, limits);
-    this.slots.fill(handlers, { circuits: this.circuits, limits, activity: this.activity, logger });
+    this.slots.fill(handlers, { circuits: this.circuits, limits, activity: this.activity, logger, storms });
   }
 
   /** What the cluster knows of its handlers: who is paused, whose circuit is open. */
   learn(states: readonly HandlerState[]): void {
     for (const { name, paused } of this.slots.pause(states)) {
-      this.logger.warn(`handler ${name} is ${paused ? 'paused' : 'resumed'} on all nodes`);
-      this.lifecycle.emit({ fact: paused ? 'handlerPaused' : 'handlerResumed', handler: name });
+      const fact = { fact: paused ? 'handlerPaused' : 'handlerResumed', handler: name } as const;
+      this.logger.warn(`handler ${name} is ${paused ? 'paused' : 'resumed'} on all nodes`, fact);
+      this.lifecycle.emit(fact);
       this.pump.start();
       this.wake();
     }
@@ -191,7 +194,10 @@ export class EventExecutor {
     this.hold();
     if (!(await this.load.ended(timeoutMs))) {
       const { running } = this.load;
-      this.logger.warn(`${running} handlers still run after ${timeoutMs} ms: they are aborted and given back`);
+      this.logger.warn(`${running} handlers still run after ${timeoutMs} ms: they are aborted and given back`, {
+        running,
+        timeoutMs,
+      });
       this.runner.abortAll('shutdown');
       await this.load.ended();
     }

@@ -207,7 +207,8 @@ export class EventInvoker implements OnModuleDestroy {
       keys: state,
       middleware: this.options.middleware.map((type) => findProvided(this.modules, 'middleware', type, 'invoke')),
       readPayload: (seq) => state.payload(seq),
-      onLeak: (attempt) => logger.warn(`${attempt.handler.name} goes on although its signal was aborted`),
+      onLeak: ({ handler: { name } }) =>
+        logger.warn(`${name} goes on although its signal was aborted`, { fact: 'leaked', handler: name }),
     });
     return (this.prepared = { node, circuits, links });
   }

@@ -3,11 +3,13 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Clock, type TimerHandle } from '../clock/clock.js';
 import { ClusterRegistry } from '../discovery/cluster-registry.js';
 import { HandlerRegistry } from '../discovery/handler.registry.js';
+import { stackOf } from '../errors/stack-of.js';
 import { EVENTS_OPTIONS } from '../events.module-definition.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
 import { Maintenance } from '../maintenance/maintenance.js';
 import { EventLifecycle } from '../observability/event-lifecycle.js';
 import { EventsLogger } from '../observability/events-logger.js';
+import { LogStorms } from '../observability/log-storms.js';
 import { EVENT_STORE, type EventStore } from '../store/event-store.js';
 import { EventExecutor } from './event-executor.js';
 import { adjustClock, Heartbeat } from './heartbeat.js';
@@ -35,6 +37,7 @@ export class EventsNode {
     private readonly maintenance: Maintenance,
     private readonly signal: WorkSignal,
     private readonly lifecycle: EventLifecycle,
+    private readonly storms: LogStorms,
   ) {
     this.heartbeat = new Heartbeat({
       store,
@@ -45,7 +48,8 @@ export class EventsNode {
       onLost: ({ id, claims }) => this.executor.abort(id, 'lease-lost', claims),
       onEvicted: () => this.reenroll(),
       onUnconfirmed: () => {
-        this.logger.error('no heartbeat was confirmed for almost a lease: running handlers are aborted');
+        const { leaseMs } = options;
+        this.logger.error('no heartbeat was confirmed for almost a lease: running handlers are aborted', { leaseMs });
         this.executor.forsake();
       },
       onConfirmed: () => {
@@ -79,7 +83,9 @@ export class EventsNode {
         this.handlers.all(),
         () => this.loops.wakeExecutor(),
         () =>
-          void this.reenroll().catch((error: unknown) => this.logger.error('could not register anew', String(error))),
+          void this.reenroll().catch((error: unknown) =>
+            this.logger.error('could not register anew', { node: this.node }, stackOf(error)),
+          ),
       );
       await this.register();
       this.warnOfAbsentHandlers();
@@ -127,11 +133,13 @@ export class EventsNode {
     if (enrolled && !(await this.inTime(this.finish()))) {
       this.logger.error(
         'the database did not answer for a whole lease: what could not be written is rescued by others',
+        { node: this.node, leaseMs: this.options.leaseMs },
       );
       this.executor.close();
       void this.heartbeat.stop();
     }
     this.signal.close();
+    this.storms.close();
     this.become('stopped');
   }
 
@@ -173,7 +181,7 @@ export class EventsNode {
       await this.store.removeNode(this.node, this.clock.now());
     } catch (error) {
       // The row stays, and others rescue it when its lease has passed.
-      this.logger.warn(`could not sign off node ${this.node}: ${String(error)}`);
+      this.logger.warn(`could not sign off node ${this.node}: ${String(error)}`, { node: this.node });
     }
   }
 
@@ -205,7 +213,12 @@ export class EventsNode {
   private reenroll(): Promise<void> {
     if (this.leaving) return Promise.resolve();
     this.enrolling ??= (async () => {
-      this.logger.warn(`node ${this.node} was declared dead by another; its deliveries were rescued; registering anew`);
+      this.logger.warn(
+        `node ${this.node} was declared dead by another; its deliveries were rescued; registering anew`,
+        {
+          node: this.node,
+        },
+      );
       this.executor.forsake();
       await this.register();
       this.loops.wakeExecutor();
@@ -218,6 +231,7 @@ export class EventsNode {
     if (absent.length > 0) {
       this.logger.warn(
         `handlers known to the cluster but not to this node (their deliveries wait for a node that has them): ${absent.join(', ')}`,
+        { handlers: absent },
       );
     }
   }

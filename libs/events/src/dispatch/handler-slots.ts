@@ -1,8 +1,9 @@
-import type { Logger } from '@nestjs/common';
 import type { HandlerDefinition } from '../discovery/handler-definition.js';
 import type { Circuits } from '../invoke/circuits.js';
 import type { RateLimits } from '../invoke/rate-limits.js';
 import type { Activity } from '../observability/activity.js';
+import type { EventsLogger } from '../observability/events-logger.js';
+import type { LogStorms } from '../observability/log-storms.js';
 import { RetryPolicy } from '../policies/retry.policy.js';
 import type { HandlerState } from '../store/handler.store.js';
 import { type Claimed, comesBefore, HandlerSlot } from './handler-slot.js';
@@ -12,7 +13,8 @@ export interface SlotSurroundings {
   readonly circuits: Circuits;
   readonly limits: RateLimits;
   readonly activity: Activity;
-  readonly logger: Pick<Logger, 'error'>;
+  readonly logger: EventsLogger;
+  readonly storms: LogStorms;
 }
 
 /** The slots of all handlers of this node. */
@@ -20,10 +22,18 @@ export class HandlerSlots implements Iterable<HandlerSlot> {
   private readonly byName = new Map<string, HandlerSlot>();
 
   /** Makes a slot for each handler. */
-  fill(handlers: readonly HandlerDefinition[], { circuits, limits, activity, logger }: SlotSurroundings): void {
+  fill(handlers: readonly HandlerDefinition[], { circuits, limits, activity, logger, storms }: SlotSurroundings): void {
     for (const definition of handlers) {
       const { name, options } = definition;
-      const report = (fault: unknown) => logger.error(`retryIf or backoff of ${name} threw: ${String(fault)}`);
+      const about = { handler: name };
+      const report = (fault: unknown) =>
+        storms.write(logger, {
+          level: 'error',
+          kind: `errors of retryIf or backoff of handler ${name}`,
+          message: () => `retryIf or backoff of ${name} threw: ${String(fault)}`,
+          common: about,
+          fields: about,
+        });
       const retry = new RetryPolicy(options.retry, Math.random, report);
       const breaker = circuits.get(name);
       this.add(new HandlerSlot({ definition, retry, breaker, limits, activity: activity.of(name) }));

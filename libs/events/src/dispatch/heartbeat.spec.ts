@@ -1,5 +1,4 @@
 /** A lease of 30 s: a beat every 5 s, and patience of 25 s. */
-import type { Logger } from '@nestjs/common';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { EventStore } from '../store/event-store.js';
 import type { Lease } from '../store/records.js';
@@ -27,7 +26,7 @@ function start() {
   const heartbeat = new Heartbeat({
     store: store as Partial<EventStore> as EventStore,
     clock,
-    logger: { log: vi.fn(), error: vi.fn() } as unknown as Logger,
+    logger: { log: vi.fn(), error: vi.fn() },
     leaseMs: 30_000,
     leases: () => held,
     onLost: ({ id, claims }) => say(`lost ${id}, claim ${claims}`),

@@ -1,13 +1,13 @@
-import type { Logger } from '@nestjs/common';
 import type { Clock, TimerHandle } from '../clock/clock.js';
 import { stackOf } from '../errors/stack-of.js';
+import type { EventsLogger } from '../observability/events-logger.js';
 import type { EventStore } from '../store/event-store.js';
 import type { Lease } from '../store/records.js';
 
 export interface HeartbeatOptions {
   readonly store: EventStore;
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly logger: Pick<EventsLogger, 'log' | 'error'>;
   readonly leaseMs: number;
   /** Attempts under way, whose leases are checked at each beat. */
   readonly leases: () => readonly Lease[];
@@ -102,11 +102,12 @@ export class Heartbeat {
         const lost = new Set(await store.lostLeases(this.node, held));
         for (const lease of held) if (lost.has(lease.id)) onLost(lease);
       }
-      if (this.failures > 0) logger.log(`heartbeat works again after ${this.failures} failures`);
+      if (this.failures > 0)
+        logger.log(`heartbeat works again after ${this.failures} failures`, { failures: this.failures });
       this.failures = 0;
     } catch (error) {
       this.failures++;
-      if (this.failures === 1) logger.error(`heartbeat failed (lease ${leaseMs} ms)`, stackOf(error));
+      if (this.failures === 1) logger.error(`heartbeat failed (lease ${leaseMs} ms)`, { leaseMs }, stackOf(error));
       if (clock.monotonic() - this.confirmedAt >= this.patienceMs && !this.unconfirmed) {
         this.unconfirmed = true;
         onUnconfirmed();

@@ -1,5 +1,4 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Logger } from '@nestjs/common';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ManualClock } from '../testing/manual-clock.js';
 import { Loop } from './loop.js';
@@ -14,7 +13,7 @@ function start(turn: (loop: Loop) => Promise<boolean> | boolean = () => false) {
   const loop: Loop = new Loop({
     name: 'test loop',
     clock,
-    logger: logger as unknown as Logger,
+    logger: logger,
     idleMs: () => 1_000,
     turn: async () => {
       turns.push(clock.monotonic() - startedAt);
@@ -118,7 +117,9 @@ describe('a loop whose turns fail', () => {
     await clock.advance(1_600);
     expect(turns).toEqual([0, 100, 300, 700, 1_500, 3_100]);
     expect(logger.error).toHaveBeenCalledTimes(1);
-    expect(logger.log.mock.calls).toEqual([['test loop works again after 5 failed turns']]);
+    expect(logger.log.mock.calls).toEqual([
+      ['test loop works again after 5 failed turns', { loop: 'test loop', failures: 5 }],
+    ]);
   });
 
   it('never waits longer than ten seconds', async () => {

@@ -1,11 +1,11 @@
-import type { Logger } from '@nestjs/common';
 import type { Clock, TimerHandle } from '../clock/clock.js';
 import { stackOf } from '../errors/stack-of.js';
+import type { EventsLogger } from '../observability/events-logger.js';
 
 export interface LoopOptions {
   readonly name: string;
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly logger: Pick<EventsLogger, 'log' | 'error'>;
   /** How long an idle loop waits when nothing wakes it, milliseconds; jitter included. */
   readonly idleMs: () => number;
   /** One turn; true when it got a full batch, so that the next follows at once. */
@@ -82,12 +82,13 @@ export class Loop {
     const { turn, clock, logger, name } = this.options;
     try {
       const full = await turn();
-      if (this.failures > 0) logger.log(`${name} works again after ${this.failures} failed turns`);
+      if (this.failures > 0)
+        logger.log(`${name} works again after ${this.failures} failed turns`, { loop: name, failures: this.failures });
       this.failures = 0;
       return full;
     } catch (error) {
       this.failures++;
-      if (this.failures === 1) logger.error(`${name} failed and will try again`, stackOf(error));
+      if (this.failures === 1) logger.error(`${name} failed and will try again`, { loop: name }, stackOf(error));
       return false;
     } finally {
       this.lastTurnAt = clock.monotonic();

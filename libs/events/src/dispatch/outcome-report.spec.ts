@@ -1,15 +1,18 @@
 /** Scope: what is counted, logged and reported of an attempt that has ended; nothing that goes wrong there is thrown. */
-import type { Logger } from '@nestjs/common';
 import { describe, expect, it } from 'vitest';
 import { AttemptAbortedError } from '../errors/attempt-aborted.error.js';
 import { NewerVersionError } from '../errors/newer-version.error.js';
 import { NodeLostError } from '../errors/node-lost.error.js';
 import { RateLimitedError } from '../errors/rate-limited.error.js';
+import { SnoozeError } from '../errors/snooze.error.js';
 import { newAttempt, newHandler } from '../invoke/attempt.fixture.js';
 import type { Invocation } from '../invoke/invocation.js';
 import { Activity } from '../observability/activity.js';
 import type { ErrorReports } from '../observability/error-reports.js';
 import { EventLifecycle } from '../observability/event-lifecycle.js';
+import type { EventsLogger } from '../observability/events-logger.js';
+import type { LogFields } from '../observability/log-fields.js';
+import { LogStorms } from '../observability/log-storms.js';
 import type { AttemptFailure } from '../store/records.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import { OutcomeReport } from './outcome-report.js';
@@ -18,24 +21,28 @@ import type { Outcome } from './outcome.js';
 const NOW = 5_000;
 const WHO = 'h, event a.b e, delivery 7, attempt 3';
 
-type Line = readonly [level: string, message: string, stack?: string];
+const LABELS = { handler: 'h', type: 'a.b', eventId: 'e', deliveryId: '7', attempt: 3 };
+
+type Line = readonly [level: string, message: string, fields: LogFields, stack?: string];
 
 function setUp(broken = false) {
   const lines: Line[] = [];
   const write =
     (level: string) =>
-    (...line: [string, string?]) => {
+    (...line: [string, LogFields, string?]) => {
       if (broken) throw new Error('no space left');
-      lines.push([level, ...line]);
+      const [message, fields, stack] = line;
+      lines.push(stack === undefined ? [level, message, fields] : [level, message, fields, stack]);
     };
-  const logger = { warn: write('warn'), error: write('error'), log: write('log') } as unknown as Logger;
+  const logger: Partial<EventsLogger> = { debug: write('debug'), warn: write('warn'), error: write('error') };
   const clock = new ManualClock(NOW);
   const activities = new Activity(clock);
   const told: (readonly [error: unknown, invocation: Invocation, final: boolean])[] = [];
   const reports: Pick<ErrorReports, 'report'> = { report: (...report) => void told.push(report) };
   const report = new OutcomeReport({
     clock,
-    logger,
+    logger: logger as EventsLogger,
+    storms: new LogStorms(clock),
     activity: activities,
     reports: reports as ErrorReports,
     lifecycle: new EventLifecycle(),
@@ -50,13 +57,14 @@ function setUp(broken = false) {
     const all = { completed, retried, failed, dead, snoozed, duplicates, lost, leaked };
     return Object.fromEntries(Object.entries(all).filter(([, count]) => count !== 0));
   };
-  return { report, attempt, lines, told, counts };
+  return { report, attempt, lines, told, counts, clock };
 }
 
 const ending = (thrown?: unknown) => ({ durationMs: 5, ...(thrown !== undefined && { error: { thrown } }) });
 const failure: AttemptFailure = { at: NOW, attempt: 3, name: 'TypeError', message: 'broken', node: 'here' };
 const down = new TypeError('broken');
 const text = 'a text';
+const dead = (reason: string) => ({ fact: 'dead', ...LABELS, durationMs: 5, reason, error: 'TypeError' });
 
 interface Row {
   readonly what: string;
@@ -76,7 +84,7 @@ const rows: Row[] = [
     outcome: { outcome: 'written' },
     thrown: down,
     counted: { completed: 1 },
-    lines: [['error', `${WHO}: error after its transaction had committed`, down.stack]],
+    lines: [['error', `${WHO}: error after its transaction had committed`, { ...LABELS, durationMs: 5 }, down.stack]],
     final: true,
   },
   { what: 'a duplicate', outcome: { outcome: 'duplicate', attempts: 2, durationMs: 1 }, counted: { duplicates: 1 } },
@@ -85,14 +93,26 @@ const rows: Row[] = [
     outcome: { outcome: 'retry', availableAt: NOW + 250, failure },
     thrown: down,
     counted: { failed: 1, retried: 1 },
-    lines: [['warn', `${WHO}: TypeError: broken; again in 250 ms`]],
+    lines: [
+      [
+        'warn',
+        `${WHO}: TypeError: broken; again in 250 ms`,
+        { fact: 'retried', ...LABELS, durationMs: 5, delayMs: 250, error: 'TypeError' },
+      ],
+    ],
   },
   {
     what: 'retried after a thrown value that is no Error',
     outcome: { outcome: 'retry', availableAt: NOW, failure },
     thrown: text,
     counted: { failed: 1, retried: 1 },
-    lines: [['warn', `${WHO}: TypeError: broken; again in 0 ms`]],
+    lines: [
+      [
+        'warn',
+        `${WHO}: TypeError: broken; again in 0 ms`,
+        { fact: 'retried', ...LABELS, durationMs: 5, delayMs: 0, error: 'TypeError' },
+      ],
+    ],
     final: false,
   },
   {
@@ -100,7 +120,7 @@ const rows: Row[] = [
     outcome: { outcome: 'dead', reason: 'rejected', failure },
     thrown: down,
     counted: { failed: 1, dead: 1 },
-    lines: [['error', `${WHO}: dead letter (rejected)`, down.stack]],
+    lines: [['error', `${WHO}: dead letter (rejected)`, dead('rejected'), down.stack]],
     final: true,
   },
   {
@@ -108,14 +128,21 @@ const rows: Row[] = [
     outcome: { outcome: 'dead', reason: 'exhausted', failure },
     thrown: text,
     counted: { failed: 1, dead: 1 },
-    lines: [['error', `${WHO}: dead letter (exhausted)`, "'a text'"]],
+    lines: [['error', `${WHO}: dead letter (exhausted)`, dead('exhausted'), "'a text'"]],
     final: true,
   },
   {
     what: 'snoozed',
-    outcome: { outcome: 'snoozed', availableAt: NOW, rateSlot: null },
-    thrown: new RateLimitedError('h', NOW),
+    outcome: { outcome: 'snoozed', availableAt: NOW + 70, rateSlot: null },
+    thrown: new SnoozeError(70),
     counted: { snoozed: 1 },
+    lines: [
+      [
+        'debug',
+        `${WHO}: waits 70 ms (asked)`,
+        { fact: 'snoozed', ...LABELS, durationMs: 5, delayMs: 70, reason: 'asked' },
+      ],
+    ],
   },
   { what: 'given back', outcome: { outcome: 'released', rateSlot: null }, thrown: down, counted: {} },
   { what: 'cancelled', outcome: { outcome: 'gone' }, thrown: down, counted: {} },
@@ -124,7 +151,13 @@ const rows: Row[] = [
     outcome: { outcome: 'lost' },
     thrown: down,
     counted: {},
-    lines: [['warn', `${WHO}: its lease was lost, the outcome belongs to another node`]],
+    lines: [
+      [
+        'warn',
+        `${WHO}: its lease was lost, the outcome belongs to another node`,
+        { fact: 'lost', ...LABELS, durationMs: 5 },
+      ],
+    ],
   },
 ];
 
@@ -145,14 +178,43 @@ describe('an attempt that has ended', () => {
       attempt.refuse(new NewerVersionError('a.b', version, 1, NOW));
       report.ended(attempt, { outcome: 'snoozed', availableAt: NOW }, ending(attempt.refusal));
     };
+    const said = () => lines.filter(([level]) => level === 'warn');
     for (const version of [2, 2, 3, 2]) wait(version);
     const line = (version: number): Line => [
       'warn',
       `h: a.b is of version ${version}, but this node knows versions up to 1; such events wait for a node that does (said once)`,
+      { fact: 'snoozed', handler: 'h', type: 'a.b', version, reason: 'newer-version' },
     ];
-    expect(lines).toEqual([line(2), line(3)]);
+    expect(said()).toEqual([line(2), line(3)]);
     for (let version = 4; version < 3_000; version++) wait(version);
-    expect(lines).toHaveLength(1_000);
+    expect(said()).toHaveLength(1_000);
+  });
+
+  it('says why it waits when it was refused', () => {
+    const { report, attempt, lines } = setUp();
+    attempt.refuse(new RateLimitedError('h', NOW + 70));
+    report.ended(attempt, { outcome: 'snoozed', availableAt: NOW + 70, rateSlot: null }, ending(attempt.refusal));
+    expect(lines).toEqual([
+      ['debug', `${WHO}: waits 70 ms (rate-limited)`, expect.objectContaining({ reason: 'rate-limited' })],
+    ]);
+  });
+
+  it('is one line of twenty at most in ten seconds, per handler and kind; the others are counted', async () => {
+    const { report, attempt, lines, clock } = setUp();
+    const retry = (): void => report.ended(attempt, { outcome: 'retry', availableAt: NOW, failure }, ending(down));
+    for (let n = 0; n < 1_030; n++) retry();
+    report.diedWithNode(attempt);
+    expect(lines.map(([level]) => level)).toEqual([...Array<string>(20).fill('warn'), 'error']);
+    await clock.advance(10_000);
+    retry();
+    expect(lines.slice(21)).toEqual([
+      [
+        'warn',
+        'and 1,010 more retries of handler h in the last 10 s',
+        { fact: 'retried', handler: 'h', leftOut: 1_010, windowMs: 10_000 },
+      ],
+      ['warn', expect.stringContaining('TypeError: broken'), expect.anything()],
+    ]);
   });
 
   it('is counted and reported although the log cannot be written', () => {
@@ -184,7 +246,8 @@ describe('an attempt whose last node has died', () => {
     report.diedWithNode(attempt);
     expect(counts()).toEqual({ dead: 1 });
     const message = `of the attempts of h 1 failed and 1 died with their node`;
-    expect(lines).toEqual([['error', `${WHO}: dead letter (exhausted): ${message}`]]);
+    const fields = { fact: 'dead', ...LABELS, reason: 'exhausted', error: 'NodeLostError' };
+    expect(lines).toEqual([['error', `${WHO}: dead letter (exhausted): ${message}`, fields]]);
     expect(told).toEqual([[new NodeLostError('h', 1, 1), attempt, true]]);
   });
 });
@@ -201,7 +264,8 @@ describe('a run that goes on although it was aborted', () => {
     await new Promise((resolve) => setImmediate(resolve));
     expect(counts()).toEqual({});
     const why = 'the attempt of handler h was aborted: shutdown';
-    expect(lines).toEqual([['warn', `${WHO}: goes on although its signal was aborted (${why}); it no longer counts`]]);
+    const line = `${WHO}: goes on although its signal was aborted (${why}); it no longer counts`;
+    expect(lines).toEqual([['warn', line, { fact: 'leaked', ...LABELS }]]);
   });
 });
 
@@ -209,7 +273,7 @@ describe('a promise that a handler has left behind', () => {
   it('is logged and reported, and changes no count', () => {
     const { report, attempt, lines, told, counts } = setUp();
     report.rejectedLate(attempt, down);
-    expect(lines).toEqual([['error', `${WHO}: a promise that nobody waited for was rejected`, down.stack]]);
+    expect(lines).toEqual([['error', `${WHO}: a promise that nobody waited for was rejected`, LABELS, down.stack]]);
     expect([told, counts()]).toEqual([[[down, attempt, false]], {}]);
   });
 });

@@ -1,6 +1,7 @@
-import type { Logger } from '@nestjs/common';
 import { describe, expect, it, vi } from 'vitest';
 import { OutcomeRefusedError } from '../errors/outcome-refused.error.js';
+import type { EventsLogger } from '../observability/events-logger.js';
+import { LogStorms } from '../observability/log-storms.js';
 import type { EventStore } from '../store/event-store.js';
 import type { Settlement } from '../store/records.js';
 import { ManualClock } from '../testing/manual-clock.js';
@@ -27,7 +28,8 @@ function setUp(batchSize = 10) {
   const settler = new Settler({
     store: { settle } as Partial<EventStore> as EventStore,
     clock,
-    logger: logger as unknown as Logger,
+    logger: logger as Partial<EventsLogger> as EventsLogger,
+    storms: new LogStorms(clock),
     batchSize,
     nodeId: 'here',
     onSettled: ({ id }, written) => settled.push([id, written]),
@@ -167,7 +169,8 @@ describe('an outcome that the database refuses for its data', () => {
     const settler = new Settler({
       store: { settle } as Partial<EventStore> as EventStore,
       clock,
-      logger: logger as unknown as Logger,
+      logger: logger as Partial<EventsLogger> as EventsLogger,
+      storms: new LogStorms(clock),
       batchSize: 8,
       nodeId: 'here',
       onSettled: ({ id, outcome }, written) => settled.push([id, outcome, written]),
@@ -202,6 +205,7 @@ describe('an outcome that the database refuses for its data', () => {
     expect(logger.error).toHaveBeenCalledTimes(1);
     expect(logger.error.mock.calls[0]).toEqual([
       "h, delivery 3: the database refuses its outcome 'completed': it becomes a dead letter",
+      { handler: 'h', deliveryId: '3', outcome: 'completed' },
       expect.stringContaining('out of range'),
     ]);
   });

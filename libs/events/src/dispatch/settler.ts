@@ -1,7 +1,8 @@
-import type { Logger } from '@nestjs/common';
 import type { Clock, TimerHandle } from '../clock/clock.js';
 import { OutcomeRefusedError } from '../errors/outcome-refused.error.js';
 import { stackOf } from '../errors/stack-of.js';
+import type { EventsLogger } from '../observability/events-logger.js';
+import type { LogStorms } from '../observability/log-storms.js';
 import type { EventStore } from '../store/event-store.js';
 import type { Lease, Settlement } from '../store/records.js';
 
@@ -14,7 +15,8 @@ const LONGEST_ERROR_WAIT_MS = 5_000;
 export interface SettlerOptions {
   readonly store: EventStore;
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly logger: EventsLogger;
+  readonly storms: LogStorms;
   readonly batchSize: number;
   /** Label of this node. */
   readonly nodeId: string;
@@ -121,13 +123,14 @@ export class Settler {
     for (let failures = 0; ;) {
       try {
         const written = await store.settle(batch[0]?.node ?? 0, settlements, clock.now());
-        if (failures > 0) logger.log(`outcomes are written again after ${failures} failures`);
+        if (failures > 0) logger.log(`outcomes are written again after ${failures} failures`, { failures });
         return settlements.map((settlement, index) => ({ settlement, written: written[index] ?? false }));
       } catch (error) {
         if (error instanceof OutcomeRefusedError) return this.singleOut(batch, error);
         failures++;
         if (failures === 1) {
-          logger.error(`could not write ${batch.length} outcomes, will try again`, stackOf(error));
+          const fields = { outcomes: batch.length };
+          logger.error(`could not write ${batch.length} outcomes, will try again`, fields, stackOf(error));
         }
         const waitMs = Math.min(FIRST_ERROR_WAIT_MS * 2 ** Math.min(failures - 1, 20), LONGEST_ERROR_WAIT_MS);
         if (!this.closed) await this.wait(waitMs);
@@ -150,10 +153,16 @@ export class Settler {
     const { node, settlement } = first;
     const { id, handler, outcome } = settlement;
     const isLastResort = settlement.outcome === 'dead' && settlement.failure?.name === error.name;
-    this.options.logger.error(
-      `${handler}, delivery ${id}: the database refuses its outcome '${outcome}': ${isLastResort ? 'it is given up' : 'it becomes a dead letter'}`,
-      stackOf(error.cause),
-    );
+    const { logger, storms } = this.options;
+    storms.write(logger, {
+      level: 'error',
+      kind: `refused outcomes of handler ${handler}`,
+      message: () =>
+        `${handler}, delivery ${id}: the database refuses its outcome '${outcome}': ${isLastResort ? 'it is given up' : 'it becomes a dead letter'}`,
+      common: { handler },
+      fields: { handler, deliveryId: String(id), outcome },
+      stack: () => stackOf(error.cause),
+    });
     return isLastResort
       ? [{ settlement, written: false }]
       : this.write([{ node, settlement: this.buried(settlement, error) }]);

@@ -1,5 +1,5 @@
-import type { Logger } from '@nestjs/common';
 import type { Clock } from '../clock/clock.js';
+import type { EventsLogger } from '../observability/events-logger.js';
 import type { EventStore } from '../store/event-store.js';
 import type { HeldLease, Lease } from '../store/records.js';
 
@@ -20,7 +20,7 @@ export class StrayLeases {
   constructor(
     private readonly store: Pick<EventStore, 'heldLeases'>,
     private readonly clock: Clock,
-    private readonly logger: Pick<Logger, 'warn'>,
+    private readonly logger: Pick<EventsLogger, 'warn'>,
   ) {}
 
   /** Runs a claim of this node, and remembers when it fails. */
@@ -48,7 +48,10 @@ export class StrayLeases {
     this.lookAt = now < this.lookUntil ? now + LOOK_EVERY_MS : Infinity;
     const strays = held.filter(({ id }) => !ids.has(id));
     if (strays.length > 0)
-      this.logger.warn(`${strays.length} deliveries were claimed, but the answer was lost: they are given back`);
+      this.logger.warn(`${strays.length} deliveries were claimed, but the answer was lost: they are given back`, {
+        node,
+        deliveries: strays.length,
+      });
     return strays;
   }
 }

@@ -1,7 +1,7 @@
 /** Scope: which links the chain has, and their order, outermost first. */
-import { Logger } from '@nestjs/common';
 import { describe, expect, it } from 'vitest';
 import { EventLifecycle } from '../observability/event-lifecycle.js';
+import { EventsLogger } from '../observability/events-logger.js';
 import { Activity } from '../observability/activity.js';
 import { MemoryStore } from '../store/memory/memory-store.js';
 import { ManualClock } from '../testing/manual-clock.js';
@@ -20,7 +20,7 @@ class Second extends First {}
 function namesWith(...middleware: (typeof First)[]): string[] {
   const clock = new ManualClock();
   const store = new MemoryStore(clock);
-  const logger = new Logger();
+  const logger = new EventsLogger('spec');
   const links = chainLinks({
     clock,
     logger,

@@ -1,8 +1,8 @@
 import type { ProvidedClass } from '../discovery/provided-class.js';
-import type { Logger } from '@nestjs/common';
 import type { Clock } from '../clock/clock.js';
 import type { Activity } from '../observability/activity.js';
 import type { EventLifecycle } from '../observability/event-lifecycle.js';
+import type { EventsLogger } from '../observability/events-logger.js';
 import type { ChainStore } from '../store/chain.store.js';
 import type { Attempt } from './attempt.js';
 import type { ChainLink } from './chain-link.js';
@@ -23,7 +23,7 @@ import { userLinks } from './user.middleware.js';
 /** What the links need of their node. */
 export interface ChainParts {
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly logger: EventsLogger;
   readonly activity: Activity;
   readonly lifecycle: EventLifecycle;
   readonly middleware: readonly ProvidedClass<EventMiddleware>[];

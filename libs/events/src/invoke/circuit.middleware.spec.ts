@@ -1,5 +1,4 @@
 /** Scope: what an attempt has to do with its handler's circuit, shared in a store; the breaker has a spec of its own. */
-import type { Logger } from '@nestjs/common';
 import { describe, expect, it, vi } from 'vitest';
 import type { ResolvedCircuitOptions, ResolvedRetryOptions } from '../discovery/on-event.options.js';
 import { AttemptAbortedError } from '../errors/attempt-aborted.error.js';
@@ -42,7 +41,7 @@ async function setUp(options: { circuit?: false; retryIf?: ResolvedRetryOptions[
   const circuits = new Circuits([handler], {
     store,
     clock,
-    logger: logger as unknown as Logger,
+    logger: logger,
     onChange: () => undefined,
     onMoved: () => undefined,
     lifecycle: new EventLifecycle(),

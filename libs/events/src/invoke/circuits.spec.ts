@@ -1,5 +1,4 @@
 /** Scope: one node's view of the circuits that the cluster shares, two nodes on one store. */
-import type { Logger } from '@nestjs/common';
 import { describe, expect, it, vi } from 'vitest';
 import { EventLifecycle } from '../observability/event-lifecycle.js';
 import { MemoryDatabase } from '../store/memory/memory-database.js';
@@ -35,7 +34,7 @@ async function setUp() {
     const changes: string[] = [];
     const lines: string[] = [];
     const write = (level: string) => (line: string) => void lines.push(`${level} ${line}`);
-    const logger = { log: write('log'), warn: write('warn'), error: write('error') } as unknown as Logger;
+    const logger = { log: write('log'), warn: write('warn'), error: write('error') };
     const lifecycle = new EventLifecycle();
     const onChange = (handler: string, to: string) => changes.push(`${handler} ${to}`);
     const onMoved = (handler: string, to: string) => changes.push(`${handler} ${to}, moved here`);

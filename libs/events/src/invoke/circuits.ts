@@ -1,15 +1,15 @@
-import type { Logger } from '@nestjs/common';
 import type { Clock } from '../clock/clock.js';
 import type { HandlerDefinition } from '../discovery/handler-definition.js';
 import { stackOf } from '../errors/stack-of.js';
 import type { EventLifecycle } from '../observability/event-lifecycle.js';
+import type { EventsLogger } from '../observability/events-logger.js';
 import { CircuitBreaker, type CircuitIntent, type CircuitState } from '../policies/circuit-breaker.policy.js';
 import type { CircuitChange, CircuitRecord, HandlerState, HandlerStore } from '../store/handler.store.js';
 
 export interface CircuitsOptions {
   readonly store: Pick<HandlerStore, 'changeCircuit' | 'countTrial'>;
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly logger: Pick<EventsLogger, 'log' | 'warn' | 'error'>;
   readonly lifecycle: EventLifecycle;
   /** This node knows of a new epoch of a circuit. */
   readonly onChange: (handler: string, to: CircuitState) => void;
@@ -74,7 +74,8 @@ export class Circuits {
       // A look at all circuits may have been answered before this.
       if (changed) onMoved(handler, circuit.state);
     } catch (error) {
-      if (!this.failing) logger.error(`could not share the circuit of ${handler}, will try again`, stackOf(error));
+      if (!this.failing)
+        logger.error(`could not share the circuit of ${handler}, will try again`, { handler }, stackOf(error));
       this.failing = true;
     } finally {
       this.count(handler, -1);
@@ -108,7 +109,8 @@ export class Circuits {
     if (!breaker.adopt(circuit)) return;
     const { state, epoch } = circuit;
     if (from !== state) {
-      logger.warn(`circuit of ${handler}: ${from} -> ${state} (epoch ${epoch}${by})`);
+      const fields = { fact: 'circuit', handler, from, to: state, epoch };
+      logger.warn(`circuit of ${handler}: ${from} -> ${state} (epoch ${epoch}${by})`, fields);
       lifecycle.emit({ fact: 'circuit', handler, from, to: state });
     }
     onChange(handler, state);

@@ -1,5 +1,4 @@
 /** Scope: which attempts claim which key, and what each answer of the store makes of them. */
-import type { Logger } from '@nestjs/common';
 import { describe, expect, it, vi } from 'vitest';
 import type { ResolvedIdempotencyOptions } from '../discovery/on-event.options.js';
 import { defineEvent } from '../envelope/define-event.js';
@@ -33,7 +32,7 @@ function setUp({ idempotency, definition, payload = { order: 'o1' }, delivery, a
   const claimKeys = vi.fn(async (claims: readonly KeyClaim[], _now: number) =>
     claims.map((): KeyAnswer => answer ?? { state: 'claimed' }),
   );
-  const middleware = new IdempotencyMiddleware({ claimKeys }, clock, new Outage(clock, logger as unknown as Logger));
+  const middleware = new IdempotencyMiddleware({ claimKeys }, clock, new Outage(clock, logger));
   const options =
     idempotency !== false && ({ key: orderOf, ttlMs: 3_600_000, processingTtlMs: 60_000, ...idempotency } as const);
   const handler = newHandler({ options: { idempotency: options }, definitions: definition ? [definition] : [] });

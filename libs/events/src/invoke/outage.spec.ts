@@ -1,5 +1,4 @@
 /** Scope: what becomes of an attempt whose question to the database fails, and what is said about it. */
-import type { Logger } from '@nestjs/common';
 import { describe, expect, it, vi } from 'vitest';
 import { ChainUnavailableError } from '../errors/chain-unavailable.error.js';
 import { ManualClock } from '../testing/manual-clock.js';
@@ -9,7 +8,7 @@ import { Outage } from './outage.js';
 function setUp() {
   const clock = new ManualClock(5_000);
   const logger = { log: vi.fn(), error: vi.fn() };
-  const outage = new Outage(clock, logger as unknown as Logger);
+  const outage = new Outage(clock, logger);
   const attempt = newAttempt(newHandler());
   const guard = (what: string, ask: () => Promise<unknown>) =>
     outage.guard(attempt, what, ask).catch((error: unknown) => error);
@@ -52,7 +51,7 @@ describe('a question to the database', () => {
       'cannot ask the database for the rate limit of h: its deliveries are put back until it answers (said once)',
     ]);
     for (let n = 0; n < 3; n++) await guard('payload', works);
-    expect(logger.log.mock.calls).toEqual([['the database answers for a payload again']]);
+    expect(logger.log.mock.calls).toEqual([['the database answers for a payload again', { what: 'payload' }]]);
     await guard('payload', fails);
     await guard('rate limit', fails);
     expect(logger.error).toHaveBeenCalledTimes(3);

@@ -1,7 +1,7 @@
-import type { Logger } from '@nestjs/common';
 import type { Clock } from '../clock/clock.js';
 import { ChainUnavailableError } from '../errors/chain-unavailable.error.js';
 import { stackOf } from '../errors/stack-of.js';
+import type { EventsLogger } from '../observability/events-logger.js';
 import type { Attempt } from './attempt.js';
 
 /** How long a delivery waits when the chain could not ask the database. */
@@ -16,7 +16,7 @@ export class Outage {
 
   constructor(
     private readonly clock: Clock,
-    private readonly logger: Logger,
+    private readonly logger: Pick<EventsLogger, 'log' | 'error'>,
   ) {}
 
   /** @throws ChainUnavailableError */
@@ -24,13 +24,14 @@ export class Outage {
     const { name } = attempt.handler;
     try {
       const answer = await ask();
-      if (this.failing.delete(what)) this.logger.log(`the database answers for a ${what} again`);
+      if (this.failing.delete(what)) this.logger.log(`the database answers for a ${what} again`, { what });
       return answer;
     } catch (cause) {
       if (!this.failing.has(what)) {
         this.failing.add(what);
         this.logger.error(
           `cannot ask the database for the ${what} of ${name}: its deliveries are put back until it answers (said once)`,
+          { handler: name, what },
           stackOf(cause),
         );
       }

@@ -1,5 +1,4 @@
 /** Scope: what a handler's event is made of what is stored: large payloads, older and newer versions, schemas. */
-import type { Logger } from '@nestjs/common';
 import { describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { defineEvent } from '../envelope/define-event.js';
@@ -19,7 +18,7 @@ function setUp(parts: AttemptParts & { definition?: EventDefinition } = {}) {
   const clock = new ManualClock(1_000);
   const logger = { log: vi.fn(), error: vi.fn() };
   const read = vi.fn(async (_seq: number): Promise<string | null> => '{"amount":7}');
-  const outage = new Outage(clock, logger as unknown as Logger);
+  const outage = new Outage(clock, logger);
   const middleware = new PayloadMiddleware(read, clock, outage, new Deadlines(clock));
   const attempt = newAttempt(newHandler({ definitions: parts.definition ? [parts.definition] : [] }), parts);
   const next = vi.fn(async () => {});

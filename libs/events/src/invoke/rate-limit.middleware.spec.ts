@@ -1,5 +1,4 @@
 /** Scope: which attempts take a token of which bucket, and what becomes of the token. */
-import type { Logger } from '@nestjs/common';
 import { describe, expect, it, vi } from 'vitest';
 import type { ResolvedRateLimitOptions } from '../discovery/on-event.options.js';
 import { defineEvent } from '../envelope/define-event.js';
@@ -28,7 +27,7 @@ function setUp({ rateLimit, definition }: Given = {}) {
   const store = new MemoryStore(clock);
   const takeTokens = vi.spyOn(store, 'takeTokens');
   const logger = { log: vi.fn(), error: vi.fn() };
-  const outage = new Outage(clock, logger as unknown as Logger);
+  const outage = new Outage(clock, logger);
   const limits = new RateLimits(store, clock);
   const middleware = new RateLimitMiddleware(limits, clock, outage);
   const call = vi.fn();

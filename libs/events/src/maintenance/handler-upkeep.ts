@@ -32,7 +32,10 @@ export class HandlerUpkeep {
     await this.store.touchHandlers(now);
     if (steadyMs >= Math.min(retireAfterMs, LONGEST_GRACE_MS)) {
       for (const name of await this.store.retireAbsent(now - retireAfterMs, now)) {
-        this.logger.warn(`handler ${name} is retired: no live node has had it for ${retireAfterMs} ms`);
+        this.logger.warn(`handler ${name} is retired: no live node has had it for ${retireAfterMs} ms`, {
+          handler: name,
+          retireAfterMs,
+        });
       }
     }
     await this.expire();
@@ -46,7 +49,9 @@ export class HandlerUpkeep {
       batch = await this.store.expireRetired(this.clock.now(), BATCH);
     }
     if (expired > 0)
-      this.logger.warn(`${expired} deliveries of retired handlers are dead letters (expired) or adopted`);
+      this.logger.warn(`${expired} deliveries of retired handlers are dead letters (expired) or adopted`, {
+        deliveries: expired,
+      });
   }
 
   /** Handlers that no live node has, and that have deliveries waiting: said when it begins, and when it ends. */
@@ -60,9 +65,10 @@ export class HandlerUpkeep {
         this.reported.add(name);
         this.logger.warn(
           `no live node has handler ${name}: ${count} deliveries wait for one (last seen ${new Date(lastSeen).toISOString()})`,
+          { handler: name, deliveries: count, lastSeen: new Date(lastSeen).toISOString() },
         );
       } else if (!isAbsent && this.reported.delete(name) && nodes.length > 0) {
-        this.logger.log(`handler ${name} is on a live node again`);
+        this.logger.log(`handler ${name} is on a live node again`, { handler: name });
       }
     }
   }

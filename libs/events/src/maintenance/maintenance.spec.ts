@@ -5,6 +5,7 @@ import { Logger } from '@nestjs/common';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { resolveOptions } from '../events.options.js';
 import { EventLifecycle } from '../observability/event-lifecycle.js';
+import { LogStorms } from '../observability/log-storms.js';
 import { MemoryDatabase } from '../store/memory/memory-database.js';
 import { MemoryStore } from '../store/memory/memory-store.js';
 import { ManualClock } from '../testing/manual-clock.js';
@@ -29,7 +30,15 @@ async function setUp(schedulers = new SchedulerRegistry()) {
   const own = await register(hostname(), process.pid);
   const watcher = { steadySince: 0 };
   const upkeep = new HandlerUpkeep(options, store, clock);
-  const maintenance = new Maintenance(options, store, clock, upkeep, new EventLifecycle(), schedulers);
+  const maintenance = new Maintenance(
+    options,
+    store,
+    clock,
+    upkeep,
+    new EventLifecycle(),
+    new LogStorms(clock),
+    schedulers,
+  );
   const start = () => maintenance.start(own, () => watcher.steadySince);
   onTestFinished(() => maintenance.stop());
   /** Time goes by, `ms` in steps of the rescue interval; `meanwhile` happens before each look. */

@@ -7,6 +7,7 @@ import { EVENTS_OPTIONS } from '../events.module-definition.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
 import { EventLifecycle } from '../observability/event-lifecycle.js';
 import { EventsLogger } from '../observability/events-logger.js';
+import { LogStorms } from '../observability/log-storms.js';
 import { EVENT_STORE, type EventStore } from '../store/event-store.js';
 import type { HandlerBacklog, NodeRecord } from '../store/records.js';
 import { HandlerUpkeep } from './handler-upkeep.js';
@@ -47,6 +48,7 @@ export class Maintenance {
     private readonly clock: Clock,
     private readonly upkeep: HandlerUpkeep,
     private readonly lifecycle: EventLifecycle,
+    private readonly storms: LogStorms,
     @Optional() schedulers?: SchedulerRegistry,
   ) {
     this.schedulers = schedulers ?? new SchedulerRegistry();
@@ -105,7 +107,8 @@ export class Maintenance {
       if (silentMs >= this.options.leaseMs) await this.bury(other, `has not beaten for ${Math.round(silentMs)} ms`);
     }
     const orphans = await this.store.rescueOrphans(this.clock.now());
-    if (orphans > 0) this.logger.warn(`rescued ${orphans} deliveries leased to nodes that are gone`);
+    if (orphans > 0)
+      this.logger.warn(`rescued ${orphans} deliveries leased to nodes that are gone`, { deliveries: orphans });
   }
 
   /** At boot: nodes of this host whose process is gone are rescued without waiting for their lease. */
@@ -135,11 +138,12 @@ export class Maintenance {
       await this.rest(REST_PER_PRUNE * (this.clock.monotonic() - startedAt));
     }
     if (rows === 0) return;
-    this.logger.debug(`pruned ${rows} rows`);
+    this.logger.debug(`pruned ${rows} rows`, { fact: 'pruned', rows });
     this.lifecycle.emit({ fact: 'pruned', rows });
   }
 
   async sample(): Promise<void> {
+    this.storms.sweep();
     this.sampled = await this.store.backlog();
   }
 
@@ -152,8 +156,9 @@ export class Maintenance {
     this.watched.delete(node.id);
     const removed = await this.store.removeNode(node.id, this.clock.now(), node.beat);
     if (!removed) return;
-    this.logger.warn(`node ${node.id} (${node.label}) ${why}: its deliveries are rescued`);
-    this.lifecycle.emit({ fact: 'rescued', node: String(node.id), label: node.label });
+    const fact = { fact: 'rescued', node: String(node.id), label: node.label } as const;
+    this.logger.warn(`node ${node.id} (${node.label}) ${why}: its deliveries are rescued`, fact);
+    this.lifecycle.emit(fact);
   }
 
   private async rest(ms: number): Promise<void> {
@@ -177,7 +182,7 @@ export class Maintenance {
     try {
       await run();
     } catch (error) {
-      if (!this.stopped) this.logger.error(`${task} failed and will be tried again`, stackOf(error));
+      if (!this.stopped) this.logger.error(`${task} failed and will be tried again`, { task }, stackOf(error));
     }
   }
 }

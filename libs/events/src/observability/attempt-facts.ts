@@ -52,6 +52,7 @@ export function factOf(
   return { fact: fact as 'completed' | 'skipped' | 'released' | 'cancelled', ...labels };
 }
 
-function reasonOf(refusal: RefusedError | undefined): SnoozeReason {
+/** Why a delivery waits; without a refusal its handler has asked for it. */
+export function reasonOf(refusal: RefusedError | undefined): SnoozeReason {
   return SNOOZE_REASONS[refusal?.code ?? ''] ?? 'asked';
 }

@@ -4,6 +4,7 @@ import { HandlerRegistry } from '../discovery/handler.registry.js';
 import { EventsNode } from '../dispatch/events-node.service.js';
 import { EVENTS_OPTIONS } from '../events.module-definition.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
+import { describePolicies } from './describe-policies.js';
 import { EventsLogger } from './events-logger.js';
 
 /** Finds the handlers at boot, and tells the operator what runs here, on what, and what looks like a mistake. */
@@ -28,17 +29,14 @@ export class BootReport {
   print(): void {
     const { handlers, scheduler, concurrency } = this.options;
     if (!handlers) {
-      this.logger.log('this node only publishes (handlers: false)');
+      this.logger.log('this node only publishes (handlers: false)', { handlers: [] });
       return;
     }
-    this.logger.log(`node ${this.node.id} runs up to ${concurrency} deliveries at once, ${scheduler} scheduler`);
+    const node = { node: this.node.id, concurrency, scheduler };
+    this.logger.log(`node ${node.node} runs up to ${concurrency} deliveries at once, ${scheduler} scheduler`, node);
     for (const { name, patterns, options } of this.handlers.all()) {
-      const { priority, concurrency, timeoutMs, retry, circuit } = options;
-      const breaker =
-        circuit === false ? 'no circuit breaker' : `circuit opens at ${circuit.failureThreshold} failures`;
-      this.logger.log(
-        `${name} handles ${patterns.join(', ')}: priority ${priority}, concurrency ${concurrency}, timeout ${timeoutMs} ms, ${retry.maxAttempts} attempts, ${breaker}`,
-      );
+      const { text, fields } = describePolicies(options);
+      this.logger.log(`${name} handles ${patterns.join(', ')}: ${text}`, { handler: name, patterns, ...fields });
     }
     // A turn later: of an application context the hooks can only be enabled once it has started.
     setImmediate(() => this.warnOfNoShutdownHooks());
@@ -48,6 +46,7 @@ export class BootReport {
     if (process.listenerCount('SIGTERM') > 0) return;
     this.logger.warn(
       'nobody listens for SIGTERM, so it will end this process without a drain; call app.enableShutdownHooks()',
+      { node: this.node.id },
     );
   }
 }

@@ -6,6 +6,7 @@ import { newAttempt, newHandler } from '../invoke/attempt.fixture.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import type { ErrorInfo, ErrorReporter } from './error-reporter.js';
 import { ErrorReports } from './error-reports.js';
+import { LogStorms } from './log-storms.js';
 
 const logged = vi.fn();
 
@@ -27,7 +28,12 @@ function setUp(report?: Report, modules?: ModuleRef) {
   }
   const reporter = new Reporter();
   const shared = { introspect: () => ({}), get: () => reporter } as unknown as ModuleRef;
-  const reports = new ErrorReports({ errorReporter: report && Reporter }, clock, modules ?? shared);
+  const reports = new ErrorReports(
+    { errorReporter: report && Reporter },
+    clock,
+    new LogStorms(clock),
+    modules ?? shared,
+  );
   reports.prepare();
   const attempt = newAttempt(newHandler(), { delivery: { attempts: 2 } });
   return { clock, reports, attempt };
@@ -88,6 +94,8 @@ describe('the error reporter', () => {
   });
 });
 
+const ABOUT = { handler: 'h', type: 'a.b', eventId: 'e', attempt: 3 };
+
 describe('an error reporter that fails', () => {
   const bug = new Error('bug');
   const trap = () => {
@@ -113,7 +121,7 @@ describe('an error reporter that fails', () => {
     const { reports, attempt } = setUp(report);
     reports.report(down, attempt, true);
     await reports.idle(1_000);
-    expect(logged.mock.calls).toEqual([['the error reporter failed', shown]]);
+    expect(logged.mock.calls).toEqual([['the error reporter failed', shown, ABOUT]]);
   });
 
   it('cannot be made for the attempt is logged just so', async () => {
@@ -123,7 +131,7 @@ describe('an error reporter that fails', () => {
     const { reports, attempt } = setUp(vi.fn(), modules);
     reports.report(down, attempt, true);
     await reports.idle(1_000);
-    expect(logged.mock.calls).toEqual([['the error reporter failed', bug.stack]]);
+    expect(logged.mock.calls).toEqual([['the error reporter failed', bug.stack, ABOUT]]);
   });
 });
 
@@ -135,7 +143,7 @@ describe('reports under way', () => {
     for (let n = 0; n < 1_001; n++) reports.report(n, attempt, true);
     await turn();
     expect(report).toHaveBeenCalledTimes(1_000);
-    expect(logged.mock.calls).toEqual([['1000 reports are still under way, this one is left out']]);
+    expect(logged.mock.calls).toEqual([['1000 reports are still under way, this one is left out', undefined, ABOUT]]);
     ends[0]();
     await turn();
     reports.report('room again', attempt, true);

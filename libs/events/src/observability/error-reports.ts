@@ -7,6 +7,7 @@ import type { ResolvedEventsOptions } from '../events.options.interface.js';
 import type { Invocation } from '../invoke/invocation.js';
 import type { ErrorReporter } from './error-reporter.js';
 import { EventsLogger } from './events-logger.js';
+import { LogStorms } from './log-storms.js';
 
 /** Reports under way at a time; beyond that a reporter that hangs would fill the memory. */
 const MOST_PENDING = 1_000;
@@ -21,6 +22,7 @@ export class ErrorReports {
   constructor(
     @Inject(EVENTS_OPTIONS) private readonly options: Pick<ResolvedEventsOptions, 'errorReporter'>,
     private readonly clock: Clock,
+    private readonly storms: LogStorms,
     private readonly modules: ModuleRef,
   ) {}
 
@@ -35,7 +37,9 @@ export class ErrorReports {
     const { reporter } = this;
     if (!reporter) return;
     if (this.pending.size >= MOST_PENDING) {
-      this.logger.error(`${MOST_PENDING} reports are still under way, this one is left out`);
+      this.tellFailure('reports left out', invocation, {
+        message: `${MOST_PENDING} reports are still under way, this one is left out`,
+      });
       return;
     }
     const report = this.tell(reporter, thrown, invocation, final);
@@ -65,8 +69,20 @@ export class ErrorReports {
       const instance = await reporter.get(invocation);
       await instance.report(thrown, { ...(stack && { stack }), event, handler: handler.name, attempt, final });
     } catch (failure) {
-      this.logger.error('the error reporter failed', textOf(failure));
+      this.tellFailure('failures of the error reporter', invocation, {
+        message: 'the error reporter failed',
+        stack: () => textOf(failure),
+      });
     }
+  }
+
+  private tellFailure(
+    kind: string,
+    { event, handler: { name: handler }, attempt }: Invocation,
+    { message, stack }: { readonly message: string; readonly stack?: () => string },
+  ): void {
+    const fields = { handler, type: event.type, eventId: event.id, attempt };
+    this.storms.write(this.logger, { level: 'error', kind, message: () => message, common: {}, fields, stack });
   }
 }
 

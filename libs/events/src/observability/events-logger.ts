@@ -1,28 +1,43 @@
-import { Logger } from '@nestjs/common';
+import { FormedLogger } from './formed-logger.js';
+import type { LogFields } from './log-fields.js';
 
-/** Nest's logger, except that one of the application's that throws changes nothing: a lost line is better than a lost loop. */
-export class EventsLogger extends Logger {
-  override log(...line: [message: unknown]): void {
-    quietly(() => super.log(...line));
+const CONTROL_CHARACTERS = /[\p{Cc}\u2028\u2029]+/gu;
+/** User and password of a URL, which a driver's or a handler's error may quote. */
+const CREDENTIALS = /(\w:\/\/)[^\s/]+@/g;
+
+/**
+ * How this library logs: a message that says it all in one line, and the same as fields for machines. Whatever the
+ * application's logger throws changes nothing.
+ */
+export class EventsLogger {
+  private readonly nest: FormedLogger;
+
+  constructor(context: string) {
+    this.nest = new FormedLogger(context);
   }
 
-  override debug(...line: [message: unknown]): void {
-    quietly(() => super.debug(...line));
+  log(message: string, fields: LogFields = {}): void {
+    this.nest.log(oneLine(message), fields);
   }
 
-  override warn(...line: [message: unknown]): void {
-    quietly(() => super.warn(...line));
+  debug(message: string, fields: LogFields = {}): void {
+    this.nest.debug(oneLine(message), fields);
   }
 
-  override error(...line: [message: unknown, stack?: string]): void {
-    quietly(() => super.error(...line));
+  warn(message: string, fields: LogFields = {}): void {
+    this.nest.warn(oneLine(message), fields);
+  }
+
+  error(message: string, fields: LogFields = {}, stack?: string): void {
+    this.nest.error(oneLine(message), stack && withoutCredentials(stack), fields);
   }
 }
 
-function quietly(write: () => void): void {
-  try {
-    write();
-  } catch {
-    // There is nobody left to tell.
-  }
+/** What a handler has thrown must not look like further lines. */
+function oneLine(message: string): string {
+  return withoutCredentials(message).replace(CONTROL_CHARACTERS, ' ');
+}
+
+function withoutCredentials(text: string): string {
+  return text.replace(CREDENTIALS, '$1***@');
 }

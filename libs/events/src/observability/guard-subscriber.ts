@@ -10,7 +10,7 @@ export function guardSubscriber<Args extends unknown[]>(next: (...args: Args) =>
     try {
       next(...args);
     } catch (error) {
-      if (!said) logger.error('a subscriber to lifecycle facts failed (said once)', stackOf(error));
+      if (!said) logger.error('a subscriber to lifecycle facts failed (said once)', {}, stackOf(error));
       said = true;
     }
   };

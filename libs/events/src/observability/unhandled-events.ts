@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { EventLifecycle } from './event-lifecycle.js';
 import { EventsLogger } from './events-logger.js';
+import { LogStorms } from './log-storms.js';
 
 /** Types that are named in the log before it falls silent about further ones. */
 const MOST_NAMED_TYPES = 1_000;
@@ -13,13 +14,22 @@ export class UnhandledEvents {
   /** Since this process started. */
   count = 0;
 
-  constructor(private readonly lifecycle: EventLifecycle) {}
+  constructor(
+    private readonly lifecycle: EventLifecycle,
+    private readonly storms: LogStorms,
+  ) {}
 
   note(type: string): void {
     this.count++;
     this.lifecycle.emit({ fact: 'unhandled', type });
     if (this.named.has(type) || this.named.size >= MOST_NAMED_TYPES) return;
-    this.named.add(type);
-    this.logger.warn(`an event of type ${type} was published, but no handler subscribes to it (said once per type)`);
+    const written = this.storms.write(this.logger, {
+      level: 'warn',
+      kind: 'types of events that no handler subscribes to',
+      message: () => `an event of type ${type} was published, but no handler subscribes to it (said once per type)`,
+      common: { fact: 'unhandled' },
+      fields: { fact: 'unhandled', type },
+    });
+    if (written) this.named.add(type);
   }
 }
