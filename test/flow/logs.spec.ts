@@ -11,6 +11,7 @@ import {
 } from 'nestjs-durable-events';
 import { ManualClock } from 'nestjs-durable-events/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Maintenance } from '../../libs/events/src/maintenance/maintenance.js';
 import { MemoryStore } from '../../libs/events/src/store/memory/memory-store.js';
 import { databaseKinds } from '../support/database-kinds.js';
 import { type LogRecord, LogRecords } from '../support/log-records.js';
@@ -257,6 +258,15 @@ describe('a storm of ten thousand failures', () => {
     });
     expect(lines().length).toBeLessThan(40);
   });
+});
+
+it('a storm that is over is told of although nothing else is logged', async () => {
+  const { app, publisher, clock, lines } = await scene(() => Promise.reject(new PermanentError('no')));
+  await publisher.publishAll(Array.from({ length: 30 }, () => ({ event: 'work.due', payload: {} })));
+  await clock.advance('10s');
+  await app.get(Maintenance).sample();
+  expect(lines()).toHaveLength(21);
+  expect(lines().at(-1)?.message).toBe('and 10 more dead letters of handler work in the last 10 s');
 });
 
 describe.each(databaseKinds.filter(({ name }) => name !== 'sqlite'))('with a password in its $name URL', (kind) => {
