@@ -228,7 +228,12 @@ describe('a half-open circuit', () => {
       return bodies.map(({ events: { status, state, handlers } }) => ({
         status,
         state,
-        handlers: handlers as unknown,
+        handlers: Object.fromEntries(
+          Object.entries(handlers as Record<string, { state: string; circuit: string }>).map(([name, one]) => [
+            name,
+            { state: one.state, circuit: one.circuit },
+          ]),
+        ) as unknown,
       }));
     };
     const both = (status: string, state: string, health: string, circuit: string) =>

@@ -50,7 +50,11 @@ describe.concurrent.each(servers)('a node whose database is away, on $name', (ki
       const attempts = proxy.attempts;
       const [before, awayAt] = [await node.call('usage'), performance.now()];
       const health = await node.call('health');
-      expect(health).toMatchObject({ status: 'down', message: expect.stringContaining('database') as string });
+      expect(health).toMatchObject({
+        status: 'down',
+        live: 'up',
+        message: expect.stringContaining('database') as string,
+      });
       expect(health.tookMs).toBeLessThan(6_000);
       // What runs is stopped before somebody else may run it.
       await scene.runs.until('is aborted', LONG);
@@ -65,6 +69,8 @@ describe.concurrent.each(servers)('a node whose database is away, on $name', (ki
       expect(flood).toEqual({ stored: [], codes: ['EVENTS_STORE_UNAVAILABLE'] });
       expect((await node.call('usage')).heldMb - before.heldMb).toBeLessThan(100);
 
+      // Restarting the process would not bring the database back.
+      expect(await node.call('health')).toMatchObject({ status: 'down', live: 'up' });
       await node.call('letGo');
       proxy.set('pass');
       await expectGoneOn(scene, node);

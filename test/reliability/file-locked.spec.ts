@@ -27,7 +27,7 @@ it('a node whose file is locked waits without harm, says so, and goes on by itse
     health = await node.call('health');
     expect(health.tookMs).toBeLessThan(6_000);
   }
-  expect(health).toMatchObject({ status: 'down', message: 'loops are stalled' });
+  expect(health).toMatchObject({ status: 'down', live: 'up', message: 'loops are stalled' });
   const refused = await publishing;
   expect(refused.result).toBe('EVENTS_STORE_BUSY');
   expect(refused.tookMs).toBeLessThan(30_000);

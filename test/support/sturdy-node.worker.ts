@@ -70,7 +70,7 @@ export interface SturdyNodeMethods {
   publish(payloads: readonly SturdyPayload[]): Promise<PublishTry>;
   /** This many publish one event after another for so long; answers which were stored, and each code it failed with. */
   publishFor(ms: number, publishers: number, from: number): Promise<{ stored: number[]; codes: string[] }>;
-  health(): Promise<{ status: string; message: string; tookMs: number }>;
+  health(): Promise<{ status: string; live: string; message: string; tookMs: number }>;
   /** `heldMb`: what is left of its memory when garbage is collected. */
   usage(): Promise<{ cpuMs: number; heldMb: number }>;
   letGo(): Promise<void>;
@@ -171,7 +171,8 @@ function methodsOf(app: INestApplicationContext): SturdyNodeMethods {
       const startedAt = performance.now();
       const { events } = await indicator.isHealthy('events');
       const { status, message } = events as { status: string; message?: string };
-      return { status, message: message ?? '', tookMs: performance.now() - startedAt };
+      const { status: live } = indicator.liveness('events').events;
+      return { status, live, message: message ?? '', tookMs: performance.now() - startedAt };
     },
     usage() {
       const { user, system } = process.cpuUsage();

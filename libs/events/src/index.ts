@@ -64,7 +64,8 @@ export type {
   LifecycleFacts,
   SnoozeReason,
 } from './observability/lifecycle-fact.js';
-export { EventsHealthIndicator, type EventsHealthOptions } from './health/events-health.indicator.js';
+export { EventsHealthIndicator } from './health/events-health.indicator.js';
+export type { EventsHealthOptions } from './health/health-options.js';
 export type { HealthState } from './health/health-state.js';
 export { Clock, type TimerHandle } from './clock/clock.js';
 

@@ -70,9 +70,24 @@ export class EventsNode {
 
   /** A loop hangs, or no beat gets through. */
   get stalled(): boolean {
-    const works = this.current === 'running' && this.options.handlers;
-    const beatAgeMs = this.clock.monotonic() - this.heartbeat.lastConfirmedAt;
-    return works && (this.loops.stalled || beatAgeMs > this.options.leaseMs);
+    return this.works && (this.loops.stalled || (this.heartbeatAgeMs ?? 0) > this.options.leaseMs);
+  }
+
+  /**
+   * A loop has not turned for more than a minute in which all beats got through: it does not wait for a database that is
+   * away, and nothing but a restart will help.
+   */
+  get hangs(): boolean {
+    return this.works && this.loops.hangsSince(this.heartbeat.steadySince);
+  }
+
+  /** Milliseconds since the last confirmed heartbeat was sent; null before the first, and for a node that only publishes. */
+  get heartbeatAgeMs(): number | null {
+    return this.node === 0 ? null : Math.round(this.clock.monotonic() - this.heartbeat.lastConfirmedAt);
+  }
+
+  private get works(): boolean {
+    return this.current === 'running' && this.options.handlers;
   }
 
   /** Enters the cluster and announces the handlers: from the commit of this on, events are delivered to them. */

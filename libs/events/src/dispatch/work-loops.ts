@@ -15,6 +15,8 @@ const WATCH_EVERY_MS = 500;
 
 /** A loop that has not ended a turn for this long, beyond its interval, is stalled. */
 const STALLED_AFTER_MS = 10_000;
+/** Far longer than a turn can wait for a database that has come back, and the wait after its failure. */
+const HANGS_AFTER_MS = 60_000;
 
 /**
  * The scheduler: `concurrent` runs processor and executor in a loop each; `cooperative` runs them one after the other in
@@ -110,8 +112,17 @@ export class WorkLoops {
 
   /** Some loop has not ended a turn for far longer than its interval: it hangs in the database, or the process does. */
   get stalled(): boolean {
-    const limitMs = 2 * this.options.pollIntervalMs + STALLED_AFTER_MS;
-    return this.loops.some(({ lastTurnAt }) => this.clock.monotonic() - lastTurnAt > limitMs);
+    return this.isSilent(-Infinity, STALLED_AFTER_MS);
+  }
+
+  /** Some loop has not ended a turn since `from` (monotonic), nor for a minute beyond its interval after that. */
+  hangsSince(from: number): boolean {
+    return this.isSilent(from, HANGS_AFTER_MS);
+  }
+
+  private isSilent(from: number, ms: number): boolean {
+    const limitMs = 2 * this.options.pollIntervalMs + ms;
+    return this.loops.some(({ lastTurnAt }) => this.clock.monotonic() - Math.max(lastTurnAt, from) > limitMs);
   }
 
   private loop(name: string, turn: () => Promise<boolean>, idleMs: () => number): Loop {

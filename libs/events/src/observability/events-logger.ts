@@ -1,9 +1,8 @@
 import { FormedLogger } from './formed-logger.js';
 import type { LogFields } from './log-fields.js';
+import { withoutCredentials } from './without-credentials.js';
 
 const CONTROL_CHARACTERS = /[\p{Cc}\u2028\u2029]+/gu;
-/** User and password of a URL, which a driver's or a handler's error may quote. */
-const CREDENTIALS = /(\w:\/\/)[^\s/]+@/g;
 
 /**
  * How this library logs: a message that says it all in one line, and the same as fields for machines. Whatever the
@@ -36,8 +35,4 @@ export class EventsLogger {
 /** What a handler has thrown must not look like further lines. */
 function oneLine(message: string): string {
   return withoutCredentials(message).replace(CONTROL_CHARACTERS, ' ');
-}
-
-function withoutCredentials(text: string): string {
-  return text.replace(CREDENTIALS, '$1***@');
 }
