@@ -84,7 +84,18 @@ describe.each(databaseKinds)('the payments service on $name', (kind) => {
   });
 
   it('GET /health/live answers without asking anybody', async () => {
-    expect(await service.get('/health/live')).toEqual({ status: 200, body: { status: 'ok' } });
+    const events = { status: 'up', node: 'running' };
+    expect(await service.get('/health/live')).toEqual({
+      status: 200,
+      body: { status: 'ok', info: { events }, error: {}, details: { events } },
+    });
+  });
+
+  it('GET /health/ready answers whether the service can do its work', async () => {
+    expect(await service.get('/health/ready')).toMatchObject({
+      status: 200,
+      body: { details: { events: { node: 'running', roundTripMs: expect.any(Number), absent: [] } } },
+    });
   });
 
   it('GET /stats counts each handler and the total', async () => {
