@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Clock } from '../clock/clock.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
 import { leaseOf } from '../store/lease-of.js';
@@ -23,6 +24,8 @@ export interface PumpParts {
 
 /** Runs what is claimed, best first over all handlers; what ends frees its place at once and is settled with others. */
 export class DeliveryPump {
+  private readonly outside = AsyncLocalStorage.snapshot();
+
   constructor(private readonly parts: PumpParts) {}
 
   /** Takes over what was claimed. */
@@ -34,8 +37,12 @@ export class DeliveryPump {
     }
   }
 
-  /** Starts what may start. */
+  /** Starts what may start. A publish that brings it must not lend it its async context. */
   start(): void {
+    this.outside(() => this.startBest());
+  }
+
+  private startBest(): void {
     const { slots, load, options, wake } = this.parts;
     while (load.running < options.concurrency) {
       const slot = slots.best((stale) => this.giveBack(stale.takeBack(0)));
