@@ -33,6 +33,7 @@ import {
 } from './events.module-definition.js';
 import { resolveOptions } from './events.options.js';
 import { EventsHealthIndicator } from './health/events-health.indicator.js';
+import { CurrentAttempt } from './invoke/current-attempt.js';
 import { BootReport } from './observability/boot-report.js';
 import { HandlerUpkeep } from './maintenance/handler-upkeep.js';
 import { Maintenance } from './maintenance/maintenance.js';
@@ -41,6 +42,7 @@ import { ErrorReports } from './observability/error-reports.js';
 import { EventLifecycle } from './observability/event-lifecycle.js';
 import { LogStorms } from './observability/log-storms.js';
 import { EventsStats } from './observability/events-stats.service.js';
+import { EventTracing } from './observability/tracing/event-tracing.js';
 import { UnhandledEvents } from './observability/unhandled-events.js';
 import { AmbientTransaction } from './publish/ambient-transaction.js';
 import { CommitGroups } from './publish/commit-groups.js';
@@ -48,6 +50,7 @@ import { EventAppender } from './publish/event-appender.js';
 import { EventBuilder } from './publish/event-builder.js';
 import { EventInbox } from './publish/event-inbox.service.js';
 import { EventPublisher } from './publish/event-publisher.service.js';
+import { HeaderSources } from './publish/header-sources.js';
 import { EVENT_STORE, type EventStore } from './store/event-store.js';
 import { eventStoreProvider } from './store.provider.js';
 
@@ -77,6 +80,9 @@ const SERVICES = [
     HandlerRegistry,
     ClusterRegistry,
     AmbientTransaction,
+    CurrentAttempt,
+    EventTracing,
+    HeaderSources,
     EventBuilder,
     EventAppender,
     CommitGroups,

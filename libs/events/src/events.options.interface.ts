@@ -45,6 +45,14 @@ export interface EventsModuleOptions {
   middleware?: Type<EventMiddleware>[];
   /** Learns of every final failure. The class of a provider anywhere in the application. */
   errorReporter?: Type<ErrorReporter>;
+  /** OpenTelemetry. Free while the application registers no SDK. */
+  tracing?: {
+    /**
+     * What the publishing span is to an attempt's: `link`: the attempt begins a trace of its own, linked to it; `parent`: it
+     * goes on with the publisher's trace. Default 'link'.
+     */
+    parent?: 'link' | 'parent';
+  };
   /** The ambient transaction of nestjs-cls, typeorm-transactional and the like; asked at each publish. */
   currentManager?: () => EntityManager | undefined;
   /** Largest payload in bytes of JSON, and largest headers. Default 1 MiB. */
@@ -76,6 +84,7 @@ export interface ResolvedEventsOptions {
   readonly retireAfterMs: number;
   readonly middleware: readonly Type<EventMiddleware>[];
   readonly errorReporter: Type<ErrorReporter> | undefined;
+  readonly tracing: { readonly parent: 'link' | 'parent' };
   readonly currentManager: (() => EntityManager | undefined) | undefined;
   readonly maxPayloadBytes: number;
   readonly tablePrefix: string;

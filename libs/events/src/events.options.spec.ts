@@ -21,6 +21,7 @@ const DEFAULTS = {
   retireAfterMs: 604_800_000,
   middleware: [],
   errorReporter: undefined,
+  tracing: { parent: 'link' },
   currentManager: undefined,
   maxPayloadBytes: 1_048_576,
   tablePrefix: 'event_',
@@ -56,7 +57,7 @@ describe('resolveOptions', () => {
       'nodeId',
       'currentManager',
       'tablePrefix',
-    ].concat(['retireAfter', 'middleware', 'errorReporter']);
+    ].concat(['retireAfter', 'middleware', 'errorReporter', 'tracing']);
     const options = Object.fromEntries(names.map((name) => [name, undefined]));
     expect(resolveOptions(options)).toStrictEqual(DEFAULTS);
   });
@@ -87,6 +88,7 @@ describe('resolveOptions', () => {
         retireAfter: '1d',
         middleware: [First, Second],
         errorReporter: Reporter,
+        tracing: { parent: 'parent' },
         currentManager,
         maxPayloadBytes: 1,
         tablePrefix: 'Billing_2_',
@@ -110,6 +112,7 @@ describe('resolveOptions', () => {
       retireAfterMs: 86_400_000,
       middleware: [First, Second],
       errorReporter: Reporter,
+      tracing: { parent: 'parent' },
       currentManager,
       maxPayloadBytes: 1,
       tablePrefix: 'Billing_2_',
@@ -179,6 +182,7 @@ describe('resolveOptions', () => {
       retireAfter: [0, 999, 'never', -1, null],
       middleware: [null, {}, 'x', () => undefined],
       errorReporter: [null, {}, 'x', []],
+      tracing: [null, [], 'parent', true],
       currentManager: ['x', {}, null],
       maxPayloadBytes: [0, -1, 0.5, '1mb', null],
       tablePrefix: ['', 'a-b', 'a"b', 'a.b', 'ä_', 'x\n', 'x'.repeat(31), null, 5],
@@ -192,6 +196,16 @@ describe('resolveOptions', () => {
     }).flatMap(([option, values]) => values.map((value) => [option, value] as const)),
   )('refuses %s %o', (option, value) => {
     expect(refusal({ [option]: value })).toContain(`EventsModule.forRoot(): option "${option}" must be `);
+  });
+
+  it.each([
+    [{ tracing: { parent: 'child' } }, `option "tracing.parent" must be 'link' or 'parent', but is 'child'`],
+    [
+      { tracing: { parents: 'link' } },
+      'option "tracing.parents" must be left out: it is unknown (did you mean "parent"?)',
+    ],
+  ])('refuses %o', (options, message) => {
+    expect(refusal(options)).toContain(message);
   });
 
   it.each([undefined, null, 'Tenancy', {}])('refuses %o as a middleware, naming its place', (middleware) => {

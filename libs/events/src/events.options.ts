@@ -28,6 +28,7 @@ const NAMES = namesOf<EventsModuleOptions>({
   retireAfter: true,
   middleware: true,
   errorReporter: true,
+  tracing: true,
   currentManager: true,
   maxPayloadBytes: true,
   tablePrefix: true,
@@ -37,6 +38,7 @@ const NAMES = namesOf<EventsModuleOptions>({
 });
 
 const RETENTION_NAMES = namesOf<NonNullable<EventsModuleOptions['retention']>>({ completed: true, dead: true });
+const TRACING_NAMES = namesOf<NonNullable<EventsModuleOptions['tracing']>>({ parent: true });
 
 /**
  * Checks the options, fills in the defaults and turns durations into milliseconds. An option that is `undefined` counts
@@ -70,6 +72,7 @@ export function resolveOptions(options: EventsModuleOptions = {}): ResolvedEvent
     retireAfterMs: reader.duration('retireAfter', options.retireAfter, 1000) ?? 7 * 86_400_000,
     middleware: middleware(options.middleware),
     errorReporter: errorReporter(options.errorReporter),
+    tracing: tracing(options.tracing),
     currentManager: reader.callback('currentManager', options.currentManager),
     maxPayloadBytes: reader.count('maxPayloadBytes', options.maxPayloadBytes) ?? 1024 * 1024,
     tablePrefix: identifier('tablePrefix', options.tablePrefix, LONGEST_PREFIX) ?? 'event_',
@@ -114,6 +117,11 @@ function middleware(value: unknown): ResolvedEventsOptions['middleware'] {
 function errorReporter(value: unknown): ResolvedEventsOptions['errorReporter'] {
   if (value === undefined || typeof value === 'function') return value as Type<ErrorReporter> | undefined;
   throw reader.invalid('errorReporter', value, 'a class');
+}
+
+function tracing(value: EventsModuleOptions['tracing'] = {}): ResolvedEventsOptions['tracing'] {
+  reader.names('tracing', value, TRACING_NAMES);
+  return { parent: reader.oneOf('tracing.parent', value.parent, ['link', 'parent']) ?? 'link' };
 }
 
 function shutdownTimeout(value: unknown, leaseMs: number): number {

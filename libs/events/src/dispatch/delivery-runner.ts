@@ -11,6 +11,7 @@ import { callHandler } from '../invoke/call-handler.js';
 import { chainLinks } from '../invoke/chain.js';
 import type { Circuits } from '../invoke/circuits.js';
 import { compose, type Invoker } from '../invoke/compose.js';
+import { CurrentAttempt } from '../invoke/current-attempt.js';
 import { Deadlines } from '../invoke/deadlines.js';
 import { LateRejections } from '../invoke/late-rejections.js';
 import type { RateLimits } from '../invoke/rate-limits.js';
@@ -19,10 +20,11 @@ import { Activity } from '../observability/activity.js';
 import { ErrorReports } from '../observability/error-reports.js';
 import { EventsLogger } from '../observability/events-logger.js';
 import { LogStorms } from '../observability/log-storms.js';
+import { EventTracing } from '../observability/tracing/event-tracing.js';
 import { AmbientTransaction } from '../publish/ambient-transaction.js';
 import { EVENT_STORE, type EventStore } from '../store/event-store.js';
 import { leaseOf } from '../store/lease-of.js';
-import type { Lease, Settlement } from '../store/records.js';
+import type { AttemptFailure, Lease, Settlement } from '../store/records.js';
 import type { Claimed, HandlerSlot } from './handler-slot.js';
 import { judgeAttempt, toSettlement } from './judge-attempt.js';
 import { OutcomeReport } from './outcome-report.js';
@@ -49,11 +51,13 @@ export class DeliveryRunner {
     private readonly reports: ErrorReports,
     private readonly lifecycle: EventLifecycle,
     storms: LogStorms,
+    private readonly tracing: EventTracing,
+    private readonly current: CurrentAttempt,
     private readonly modules: ModuleRef,
   ) {
     this.deadlines = new Deadlines(clock);
     this.outcomes = new OutcomeReport({ clock, logger: this.logger, storms, activity, reports, lifecycle });
-    this.lateRejections = new LateRejections((attempt, reason) => this.outcomes.rejectedLate(attempt, reason));
+    this.lateRejections = new LateRejections(current, (attempt, reason) => this.outcomes.rejectedLate(attempt, reason));
   }
 
   /** @throws InvalidOptionError when a middleware or the error reporter is not provided. */
@@ -65,6 +69,8 @@ export class DeliveryRunner {
       logger,
       activity,
       lifecycle,
+      tracing: this.tracing,
+      readFailures: (attempt) => this.failures(attempt),
       circuits,
       limits,
       deadlines,
@@ -73,7 +79,7 @@ export class DeliveryRunner {
       readPayload: (seq) => store.payload(seq),
       onLeak: (attempt, ended) => outcomes.leaked(attempt, ended),
     });
-    this.invoke = compose(links, (attempt) => this.lateRejections.run(attempt, () => callHandler(attempt)));
+    this.invoke = compose(links, (attempt) => callHandler(attempt, this.current));
     this.lateRejections.start();
   }
 
@@ -144,5 +150,9 @@ export class DeliveryRunner {
     const outcome = judgeAttempt(attempt, error, { retry: slot.retry, now: clock.now(), durationMs, node: nodeId });
     outcomes.ended(attempt, outcome, { durationMs, error });
     return toSettlement(attempt, outcome, clock.now());
+  }
+  private async failures({ event, delivery }: Attempt): Promise<readonly AttemptFailure[]> {
+    const deliveries = await this.store.findDeliveries(event.id);
+    return deliveries.find(({ id }) => id === delivery.id)?.failures ?? [];
   }
 }

@@ -16,15 +16,18 @@ import type { ChainLink } from '../invoke/chain-link.js';
 import { chainLinks } from '../invoke/chain.js';
 import { Circuits } from '../invoke/circuits.js';
 import { compose } from '../invoke/compose.js';
+import { CurrentAttempt } from '../invoke/current-attempt.js';
 import { Deadlines } from '../invoke/deadlines.js';
 import { RateLimits } from '../invoke/rate-limits.js';
 import { nearestName } from '../nearest-name.js';
 import { EventLifecycle } from '../observability/event-lifecycle.js';
 import { Activity } from '../observability/activity.js';
 import { EventsLogger } from '../observability/events-logger.js';
+import { EventTracing } from '../observability/tracing/event-tracing.js';
 import { RetryPolicy } from '../policies/retry.policy.js';
 import { AmbientTransaction } from '../publish/ambient-transaction.js';
 import { EventBuilder } from '../publish/event-builder.js';
+import { HeaderSources } from '../publish/header-sources.js';
 import type { PublishOptions } from '../publish/publish.types.js';
 import { EVENT_STORE, type EventStore } from '../store/event-store.js';
 import { MemoryStore } from '../store/memory/memory-store.js';
@@ -74,6 +77,9 @@ export class EventInvoker implements OnModuleDestroy {
     @Inject(EVENT_STORE) private readonly store: EventStore,
     private readonly clock: Clock,
     private readonly builder: EventBuilder,
+    private readonly headers: HeaderSources,
+    private readonly tracing: EventTracing,
+    private readonly current: CurrentAttempt,
     private readonly handlers: HandlerRegistry,
     private readonly ambient: AmbientTransaction,
     private readonly modules: ModuleRef,
@@ -102,7 +108,7 @@ export class EventInvoker implements OnModuleDestroy {
       throw new UnknownHandlerError(handler, nearestName(handler, names));
     }
     const { attempt = 1, ...rest } = options;
-    const built = await this.builder.build(event, payload, rest);
+    const built = await this.builder.build(event, payload, rest, this.headers.ask());
     const { node, circuits, links } = await this.prepare();
     await circuits.carryOutDue();
     const { version } = await this.state.loadRegistry();
@@ -141,7 +147,7 @@ export class EventInvoker implements OnModuleDestroy {
         links.map((link) => traced(link, trace)),
         async (attempt) => {
           trace.push('handler');
-          await callHandler(attempt);
+          await callHandler(attempt, this.current);
         },
       )(attempt);
     } catch (thrown) {
@@ -153,6 +159,7 @@ export class EventInvoker implements OnModuleDestroy {
     // What context.transaction has completed is complete, and nobody else can have taken or cancelled it.
     const outcome =
       judged.outcome === 'written' ? { outcome: 'completed' as const, attempts: attempt.attempt, durationMs } : judged;
+    attempt.span?.end(judged, error);
     const settlement = toSettlement(attempt, outcome, clock.now());
     if (settlement) await this.state.settle(node, [settlement], clock.now());
     await this.forget(delivery.id);
@@ -201,6 +208,9 @@ export class EventInvoker implements OnModuleDestroy {
       logger,
       activity: new Activity(clock),
       lifecycle,
+      tracing: this.tracing,
+      // Those before it, if `attempt` says that there were any, are nowhere.
+      readFailures: () => Promise.resolve([]),
       circuits,
       limits: new RateLimits(state, clock),
       deadlines,

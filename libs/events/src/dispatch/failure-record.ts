@@ -7,13 +7,14 @@ const MOST_CAUSES = 5;
 /** The record of a failed attempt: name, message and stack of the error and of its causes, cut to a sane size. */
 export function describeFailure(
   error: unknown,
-  at: Pick<AttemptFailure, 'at' | 'attempt' | 'durationMs' | 'node'>,
+  at: Pick<AttemptFailure, 'at' | 'attempt' | 'durationMs' | 'node' | 'trace'>,
 ): AttemptFailure {
-  const causes = causesOf(error).map(describe);
-  return { ...at, ...describe(error), ...(causes.length > 0 && { causes }) };
+  const causes = causesOf(error).map(describeError);
+  return { ...at, ...describeError(error), ...(causes.length > 0 && { causes }) };
 }
 
-function describe(error: unknown): { name: string; message: string; stack?: string } {
+/** An error by itself. @throws whatever a getter of it throws. */
+export function describeError(error: unknown): { name: string; message: string; stack?: string } {
   if (!(error instanceof Error)) return { name: 'NonError', message: cut(inspect(error, { depth: 2 })) };
   const { name, message, stack } = error;
   return { name: cut(name), message: cut(message), ...(stack && { stack: cut(stack) }) };

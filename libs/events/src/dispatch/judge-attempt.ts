@@ -20,11 +20,19 @@ export function judgeAttempt(
   error: { readonly thrown: unknown } | undefined,
   { retry, now, durationMs, node }: Judgement,
 ): Outcome {
+  const traceparent = run.span?.traceparent;
   const rules: OutcomeRules = {
     now,
     durationMs,
     retry: (thrown, attemptsSpent) => retry.decide(thrown, attemptsSpent),
-    describe: (thrown) => describeFailure(thrown, { at: now, attempt: run.attempt, durationMs, node }),
+    describe: (thrown) =>
+      describeFailure(thrown, {
+        at: now,
+        attempt: run.attempt,
+        durationMs,
+        node,
+        ...(traceparent !== undefined && { trace: traceparent }),
+      }),
   };
   try {
     return decideOutcome(run, error, rules);

@@ -39,7 +39,7 @@ interface AttemptLine extends Pick<StormLine, 'level' | 'kind' | 'message' | 'st
   readonly fields?: LogFields;
 }
 
-/** Tells what an attempt came to: counts it, logs it, makes it a fact, and lets the ErrorReporter know. Never the payload. */
+/** Tells what an attempt came to: counts it, logs it, ends its span, makes it a fact, and lets the ErrorReporter know. Never the payload. */
 export class OutcomeReport {
   private readonly newerVersions = new Set<string>();
 
@@ -49,6 +49,7 @@ export class OutcomeReport {
   ended(attempt: Attempt, outcome: Outcome, { durationMs, error }: AttemptEnding): void {
     const { clock, lifecycle } = this.parts;
     this.count(attempt, outcome);
+    attempt.span?.end(outcome, error);
     const fact = endingOf(outcome);
     if (fact && lifecycle.wants(fact)) lifecycle.emit(factOf(attempt, outcome, { fact, durationMs, now: clock.now() }));
     try {

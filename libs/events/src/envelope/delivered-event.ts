@@ -2,6 +2,7 @@ import { PayloadValidationError } from '../errors/payload-validation.error.js';
 import type { StoredEvent } from '../store/records.js';
 import { deepFreeze } from './deep-freeze.js';
 import { EventMessage } from './event-message.js';
+import { CAUSATION_ID, CORRELATION_ID } from './header-names.js';
 
 const NO_HEADERS: Readonly<Record<string, string>> = Object.freeze({});
 
@@ -47,6 +48,14 @@ export class DeliveredEvent extends EventMessage {
     return this.parsedHeaders;
   }
 
+  get correlationId(): string | undefined {
+    return this.header(CORRELATION_ID);
+  }
+
+  get causationId(): string | undefined {
+    return this.header(CAUSATION_ID);
+  }
+
   get occurredAt(): Date {
     return new Date(this.stored.occurredAt);
   }
@@ -67,6 +76,16 @@ export class DeliveredEvent extends EventMessage {
   withPayload(payload: unknown, version = this.version): DeliveredEvent {
     if (payload === this.payload && version === this.version) return this;
     return DeliveredEvent.withParsed(version === this.version ? this.stored : { ...this.stored, version }, payload);
+  }
+
+  /** Undefined also where another program has stored something that are no headers. */
+  private header(name: string): string | undefined {
+    try {
+      const value: unknown = this.headers[name];
+      return typeof value === 'string' ? value : undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   private settlePayload(payload: unknown): void {

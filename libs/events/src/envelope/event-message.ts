@@ -14,6 +14,10 @@ export abstract class EventMessage<P = unknown> {
   abstract readonly payload: DeepReadonly<P>;
   abstract readonly headers: Readonly<Record<string, string>>;
   abstract readonly orderingKey?: string;
+  /** What it has in common with all events that go back to the same one (header `correlation-id`). Undefined: it is the first. */
+  abstract readonly correlationId?: string;
+  /** Id of the event whose handler published it (header `causation-id`). */
+  abstract readonly causationId?: string;
   /** When it happened, as the publisher says. */
   abstract readonly occurredAt: Date;
   /** When the inbox stored it. */

@@ -1,6 +1,7 @@
 import type { HandlerDefinition } from '../discovery/handler-definition.js';
 import type { DeliveredEvent } from '../envelope/delivered-event.js';
 import type { RefusedError } from '../errors/refused.error.js';
+import type { AttemptSpan } from '../observability/tracing/attempt-span.js';
 import type { ClaimedDelivery } from '../store/records.js';
 import type { DeliveryContext } from './delivery-context.js';
 import { Invocation } from './invocation.js';
@@ -21,6 +22,8 @@ export class Attempt extends Invocation {
   refusal: RefusedError | undefined;
   /** Its handler was stopped by a shutdown, a cancellation or a lost lease: it has not come to an end of its own. */
   cutOff = false;
+  /** If it is traced, and somebody keeps its span. */
+  span: AttemptSpan | undefined;
   /** The idempotency key that this attempt has claimed. */
   key: { readonly key: string; readonly ttlMs: number } | undefined;
   /** It has a token of the rate limit, good from this moment on, and not used up by a run of the handler. */

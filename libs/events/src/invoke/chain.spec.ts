@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { EventLifecycle } from '../observability/event-lifecycle.js';
 import { EventsLogger } from '../observability/events-logger.js';
 import { Activity } from '../observability/activity.js';
+import { EventTracing } from '../observability/tracing/event-tracing.js';
 import { MemoryStore } from '../store/memory/memory-store.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import { chainLinks } from './chain.js';
@@ -26,6 +27,8 @@ function namesWith(...middleware: (typeof First)[]): string[] {
     logger,
     lifecycle: new EventLifecycle(),
     activity: new Activity(clock),
+    tracing: new EventTracing({ tracing: { parent: 'link' } }, clock),
+    readFailures: () => Promise.resolve([]),
     middleware: middleware.map((type) => ({ type, get: () => new type() })),
     limits: new RateLimits(store, clock),
     keys: store,

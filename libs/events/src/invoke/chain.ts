@@ -3,7 +3,9 @@ import type { Clock } from '../clock/clock.js';
 import type { Activity } from '../observability/activity.js';
 import type { EventLifecycle } from '../observability/event-lifecycle.js';
 import type { EventsLogger } from '../observability/events-logger.js';
+import type { EventTracing } from '../observability/tracing/event-tracing.js';
 import type { ChainStore } from '../store/chain.store.js';
+import type { AttemptFailure } from '../store/records.js';
 import type { Attempt } from './attempt.js';
 import type { ChainLink } from './chain-link.js';
 import { CircuitMiddleware } from './circuit.middleware.js';
@@ -26,6 +28,9 @@ export interface ChainParts {
   readonly logger: EventsLogger;
   readonly activity: Activity;
   readonly lifecycle: EventLifecycle;
+  readonly tracing: EventTracing;
+  /** Of the attempts before this one, in their order. */
+  readonly readFailures: (attempt: Attempt) => Promise<readonly AttemptFailure[]>;
   readonly middleware: readonly ProvidedClass<EventMiddleware>[];
   readonly limits: RateLimits;
   readonly keys: Pick<ChainStore, 'claimKeys'>;
@@ -42,7 +47,7 @@ export function chainLinks(parts: ChainParts): ChainLink[] {
   const { clock, circuits, deadlines } = parts;
   const outage = new Outage(clock, parts.logger);
   return [
-    new TracingMiddleware(),
+    new TracingMiddleware(parts.tracing, parts.readFailures),
     new MetricsMiddleware(parts.activity, parts.lifecycle, clock),
     new PayloadMiddleware(parts.readPayload, clock, outage, deadlines),
     ...userLinks(parts.middleware, deadlines),

@@ -21,13 +21,15 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 const PRELUDE = `
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { LateRejections } from './late-rejections.mjs';
 const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const late = new LateRejections((attempt, reason) => console.log(attempt + ': ' + reason));
+const scope = new AsyncLocalStorage();
+const late = new LateRejections(scope, (attempt, reason) => console.log(attempt + ': ' + reason));
 `;
 /** A handler that returns, and leaves a promise behind that is rejected when its attempt has ended. */
 const HANDLER = `
-await late.run('attempt 1', async () => {
+await scope.run('attempt 1', async () => {
   void later(5).then(() => { throw new Error('left behind'); });
 });
 `;
@@ -70,7 +72,7 @@ describe('a promise that a handler has left behind and that is rejected', () => 
   it('is told apart by attempt, however many run at once', async () => {
     const { lines } = await run(`
       late.start();
-      for (const n of [1, 2, 3]) late.run('attempt ' + n, () => { void later(20 - n * 5).then(() => Promise.reject(n)); });
+      for (const n of [1, 2, 3]) scope.run('attempt ' + n, () => { void later(20 - n * 5).then(() => Promise.reject(n)); });
       ${SURVIVED}
     `);
     expect(lines).toEqual(['attempt 3: 3', 'attempt 2: 2', 'attempt 1: 1', 'survived']);

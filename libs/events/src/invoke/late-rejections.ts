@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
+import type { AsyncLocalStorage } from 'node:async_hooks';
 import type { Attempt } from './attempt.js';
 
 /**
@@ -7,14 +7,11 @@ import type { Attempt } from './attempt.js';
  * are left to what the process does with them.
  */
 export class LateRejections {
-  private readonly scope = new AsyncLocalStorage<Attempt>();
-
-  constructor(private readonly onRejection: (attempt: Attempt, reason: unknown) => void) {}
-
-  /** Runs `call` so that whatever it leaves behind is known to be the attempt's. */
-  run<T>(attempt: Attempt, call: () => T): T {
-    return this.scope.run(attempt, call);
-  }
+  /** @param scope in which handlers are called, so that whatever they leave behind is known to be their attempt's. */
+  constructor(
+    private readonly scope: AsyncLocalStorage<Attempt>,
+    private readonly onRejection: (attempt: Attempt, reason: unknown) => void,
+  ) {}
 
   start(): void {
     process.on('unhandledRejection', this.listener);

@@ -11,6 +11,7 @@ import { ManualClock } from '../testing/manual-clock.js';
 import { newAttempt, newHandler } from './attempt.fixture.js';
 import type { Attempt } from './attempt.js';
 import { callHandler } from './call-handler.js';
+import { CurrentAttempt } from './current-attempt.js';
 import { Outage } from './outage.js';
 import { RateLimitMiddleware } from './rate-limit.middleware.js';
 import { RateLimits } from './rate-limits.js';
@@ -41,7 +42,10 @@ function setUp({ rateLimit, definition }: Given = {}) {
   const attemptOf = (payload: unknown = {}, rateSlot: number | null = null) =>
     newAttempt(handler, { event: { payload: JSON.stringify(payload) }, delivery: { rateSlot } });
   /** What the attempt came to: 'ran', or the error. */
-  const run = async (attempt: Attempt, inner = callHandler): Promise<unknown> => {
+  const run = async (
+    attempt: Attempt,
+    inner = (attempt: Attempt) => callHandler(attempt, new CurrentAttempt()),
+  ): Promise<unknown> => {
     try {
       await middleware.invoke(attempt, () => inner(attempt));
       return 'ran';

@@ -1,10 +1,17 @@
-/** Scope: what a subscriber of the trace is told of an attempt. */
+/**
+ * Scope: what a subscriber of the diagnostics channel is told of an attempt, and what an attempt costs while nobody looks.
+ * Spans: test/flow/tracing.spec.ts.
+ */
 import { tracingChannel } from 'node:diagnostics_channel';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { EventTracing } from '../observability/tracing/event-tracing.js';
+import { ManualClock } from '../testing/manual-clock.js';
 import { newAttempt, newHandler } from './attempt.fixture.js';
 import { TracingMiddleware } from './tracing.middleware.js';
 
-const middleware = new TracingMiddleware();
+const middleware = new TracingMiddleware(new EventTracing({ tracing: { parent: 'link' } }, new ManualClock()), () => {
+  throw new Error('nobody may ask for this');
+});
 const down = new Error('down');
 
 /** What a subscriber sees of the attempts from now on. */
@@ -27,9 +34,11 @@ function subscribe() {
 }
 
 describe('the trace of an attempt', () => {
-  it('costs nothing when nobody subscribes', () => {
+  it('costs nothing when nobody subscribes and no SDK is registered', () => {
     const going = Promise.resolve();
-    expect(middleware.invoke(newAttempt(newHandler()), () => going)).toBe(going);
+    const attempt = newAttempt(newHandler(), { delivery: { attempts: 1 }, event: { headers: 'not even read' } });
+    expect(middleware.invoke(attempt, () => going)).toBe(going);
+    expect(attempt.span).toBeUndefined();
   });
 
   it('tells a subscriber when it starts and ends, with the invocation', async () => {

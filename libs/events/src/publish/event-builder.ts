@@ -14,6 +14,7 @@ import { EVENTS_OPTIONS } from '../events.module-definition.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
 import type { NewEvent } from '../store/records.js';
 import { newEventId } from './event-id.js';
+import { type AddedHeaders, allHeaders } from './header-sources.js';
 import type { PublishOptions } from './publish.types.js';
 
 /** An event that can be stored; who gets it is asked when it is. */
@@ -27,8 +28,13 @@ export class EventBuilder {
     private readonly clock: Clock,
   ) {}
 
-  /** @throws InvalidEventError, PayloadValidationError, UpcastError */
-  async build(event: string | EventDefinition, payload: unknown, options: PublishOptions): Promise<BuiltEvent> {
+  /** @param added goes with it unasked. @throws InvalidEventError, PayloadValidationError, UpcastError */
+  async build(
+    event: string | EventDefinition,
+    payload: unknown,
+    options: PublishOptions,
+    added: AddedHeaders,
+  ): Promise<BuiltEvent> {
     const definition = typeof event === 'string' ? undefined : event;
     const type = definition ? definition.type : event;
     checkEventType(type);
@@ -37,8 +43,7 @@ export class EventBuilder {
     if (isCurrent && definition?.schema) await validatePayload(type, definition.schema, payload);
     const id = key('id', options.id);
     const now = this.clock.now();
-    const withHeaders = headers(options.headers);
-    if (withHeaders !== null) this.checkSize('headers', withHeaders);
+    const headers = this.headers(options.headers, added);
     const text = serializePayload(payload);
     this.checkSize('payload', text);
     const shown = definition && ofVersion < definition.version ? await lifted(definition, ofVersion, text) : payload;
@@ -48,12 +53,22 @@ export class EventBuilder {
       type,
       version: ofVersion,
       payload: text,
-      headers: withHeaders,
+      headers,
       orderingKey: key('orderingKey', options.orderingKey ?? definition?.orderingKey?.(shown)),
       priority: priority(options.priority),
       occurredAt: moment('occurredAt', options.occurredAt) ?? now,
       availableAt: dueAt(options.delay, now),
     };
+  }
+
+  /** What the library adds is small, and must not be what an event is refused for. */
+  private headers(options: Record<string, string> | undefined, added: AddedHeaders): string | null {
+    const given = givenHeaders(options);
+    const all = allHeaders(given, added);
+    if (!all) return null;
+    const text = JSON.stringify(all);
+    if (given) this.checkSize('headers', all === given ? text : JSON.stringify(given));
+    return text;
   }
 
   private checkSize(field: string, text: string): void {
@@ -96,8 +111,8 @@ function version(value: number): number {
   return value;
 }
 
-function headers(value: Record<string, string> | undefined): string | null {
-  if (value === undefined) return null;
+function givenHeaders(value: Record<string, string> | undefined): Record<string, string> | undefined {
+  if (value === undefined) return undefined;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new InvalidEventError('headers', `must be an object of texts, but is ${inspect(value, { depth: 0 })}`);
   }
@@ -105,7 +120,7 @@ function headers(value: Record<string, string> | undefined): string | null {
     if (typeof text !== 'string')
       throw new InvalidEventError(`headers.${name}`, `must be a text, but is ${inspect(text)}`);
   }
-  return JSON.stringify(value);
+  return value;
 }
 
 function moment(field: string, value: Date | undefined): number | null {

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import type { Context } from '@opentelemetry/api';
 import type { EntityManager } from 'typeorm';
 import type { EventInput, PublishPayload } from '../envelope/event-payload.js';
 import { InvalidEventError } from '../errors/invalid-event.error.js';
@@ -6,11 +7,13 @@ import { PayloadValidationError } from '../errors/payload-validation.error.js';
 import { UpcastError } from '../errors/upcast.error.js';
 import { EVENTS_OPTIONS } from '../events.module-definition.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
+import { EventTracing } from '../observability/tracing/event-tracing.js';
 import { EVENT_STORE, type EventStore } from '../store/event-store.js';
 import { AmbientTransaction } from './ambient-transaction.js';
 import { CommitGroups } from './commit-groups.js';
 import { EventAppender } from './event-appender.js';
 import { type BuiltEvent, EventBuilder } from './event-builder.js';
+import { HeaderSources } from './header-sources.js';
 import type { PublishOptions, PublishReceipt, PublishRequest } from './publish.types.js';
 
 /** Publishes events into the durable inbox, inside your transaction or in one of its own. */
@@ -23,6 +26,8 @@ export class EventPublisher {
     private readonly appender: EventAppender,
     private readonly groups: CommitGroups,
     private readonly ambient: AmbientTransaction,
+    private readonly headers: HeaderSources,
+    private readonly tracing: EventTracing,
   ) {}
 
   /**
@@ -37,11 +42,9 @@ export class EventPublisher {
     payload: PublishPayload<NoInfer<E>>,
     options: PublishOptions = {},
   ): Promise<PublishReceipt> {
-    const built = await this.builder.build(event, payload, options);
-    const manager = this.manager(options.manager);
-    const isFree = built.generatedId && built.orderingKey === null;
-    if (!manager && isFree) return this.groups.append(built);
-    const [receipt] = await this.append([built], manager);
+    const span = this.tracing.startPublish([typeOf(event)]);
+    if (!span) return this.publishOne(event, payload, options);
+    const [receipt] = await span.run(async () => [await this.publishOne(event, payload, options, span.context)]);
     return receipt;
   }
 
@@ -53,11 +56,10 @@ export class EventPublisher {
     events: readonly PublishRequest[],
     options: { manager?: EntityManager } = {},
   ): Promise<PublishReceipt[]> {
-    const built: BuiltEvent[] = [];
-    for (const [index, { event, payload, ...rest }] of events.entries()) {
-      built.push(await this.builder.build(event, payload, rest).catch((error: unknown) => refuse(error, index)));
-    }
-    return built.length === 0 ? [] : this.append(built, this.manager(options.manager));
+    if (events.length === 0) return [];
+    const { manager } = options;
+    const span = this.tracing.startPublish(typesOf(events), events.length);
+    return span ? span.run(() => this.publishList(events, manager, span.context)) : this.publishList(events, manager);
   }
 
   /**
@@ -66,6 +68,34 @@ export class EventPublisher {
    */
   transaction<T>(work: (manager: EntityManager) => Promise<T>): Promise<T> {
     return this.ambient.run(work);
+  }
+
+  /** @param trace its span's, if it has one. */
+  private async publishOne(
+    event: EventInput,
+    payload: unknown,
+    options: PublishOptions,
+    trace?: Context,
+  ): Promise<PublishReceipt> {
+    const built = await this.builder.build(event, payload, options, this.headers.ask(trace));
+    const manager = this.manager(options.manager);
+    const isFree = built.generatedId && built.orderingKey === null;
+    if (!manager && isFree) return this.groups.append(built);
+    const [receipt] = await this.append([built], manager);
+    return receipt;
+  }
+
+  private async publishList(
+    events: readonly PublishRequest[],
+    manager: EntityManager | undefined,
+    trace?: Context,
+  ): Promise<PublishReceipt[]> {
+    const added = this.headers.ask(trace);
+    const built: BuiltEvent[] = [];
+    for (const [index, { event, payload, ...rest }] of events.entries()) {
+      built.push(await this.builder.build(event, payload, rest, added).catch((error: unknown) => refuse(error, index)));
+    }
+    return this.append(built, this.manager(manager));
   }
 
   private append(built: readonly BuiltEvent[], manager: EntityManager | undefined): Promise<PublishReceipt[]> {
@@ -83,6 +113,15 @@ export class EventPublisher {
     const manager = this.options.currentManager?.();
     return manager?.queryRunner?.isTransactionActive ? manager : undefined;
   }
+}
+
+/** For the name of a span; what cannot be published may have none. */
+function typeOf(event: EventInput): string {
+  return typeof event === 'string' ? event : event?.type;
+}
+
+function* typesOf(events: readonly PublishRequest[]): Iterable<string> {
+  for (const { event } of events) yield typeOf(event);
 }
 
 /** Says which event of a list is refused. */

@@ -106,6 +106,8 @@ export interface AttemptFailure {
   readonly durationMs?: number;
   /** Label of the node that ran it. */
   readonly node: string;
+  /** Its span, as W3C Trace Context writes a `traceparent`, if one was kept. */
+  readonly trace?: string;
 }
 
 /** Why a dead letter is one. */

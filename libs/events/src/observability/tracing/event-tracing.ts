@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto';
+import { Inject, Injectable } from '@nestjs/common';
+import {
+  type Attributes,
+  type Context,
+  context,
+  isSpanContextValid,
+  propagation,
+  ProxyTracerProvider,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  trace,
+  type Tracer,
+} from '@opentelemetry/api';
+import { Clock } from '../../clock/clock.js';
+import type { EventMessage } from '../../envelope/event-message.js';
+import { EVENTS_OPTIONS } from '../../events.module-definition.js';
+import type { ResolvedEventsOptions } from '../../events.options.interface.js';
+import type { Attempt } from '../../invoke/attempt.js';
+import { guardTracing } from './guard-tracing.js';
+import { AttemptSpan } from './attempt-span.js';
+import { PublishSpan } from './publish-span.js';
+import { ATTRIBUTES, SYSTEM } from './span-attributes.js';
+
+/** Where an attempt runs. */
+export interface AttemptTrace {
+  readonly context: Context;
+  /** Undefined when nobody keeps it. */
+  readonly span: AttemptSpan | undefined;
+}
+
+/** What the API answers while no SDK has registered itself. */
+const NO_PROVIDER = new ProxyTracerProvider().getDelegate();
+
+/**
+ * Spans of publishes and attempts, and the headers that connect them, through OpenTelemetry's API. Which SDK keeps them
+ * is the application's choice; while there is none, this does nothing. No method throws.
+ */
+@Injectable()
+export class EventTracing {
+  constructor(
+    @Inject(EVENTS_OPTIONS) private readonly options: Pick<ResolvedEventsOptions, 'tracing'>,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Undefined while there is no tracer. @param types of its events. @param batchCount of `publishAll`. */
+  startPublish(types: Iterable<string>, batchCount?: number): PublishSpan | undefined {
+    return hasTracer() ? guardTracing(() => startPublish(types, batchCount)) : undefined;
+  }
+
+  /** Undefined while there is nothing that could keep a span or carry a context. */
+  startAttempt(attempt: Attempt): AttemptTrace | undefined {
+    if (!hasTracer() && !hasPropagator()) return undefined;
+    return guardTracing(() => {
+      const publisher = contextOf(attempt.event);
+      const publishSpan = trace.getSpanContext(publisher);
+      const isChild = this.options.tracing.parent === 'parent';
+      const outer = isChild || !publishSpan ? publisher : trace.deleteSpan(publisher);
+      const { handler, event } = attempt;
+      const span = tracer().startSpan(
+        `process ${event.type} ${handler.name}`,
+        {
+          kind: SpanKind.CONSUMER,
+          // What samplers decide by; the rest is only for spans that are kept.
+          attributes: {
+            [ATTRIBUTES.system]: SYSTEM,
+            [ATTRIBUTES.operationType]: 'process',
+            [ATTRIBUTES.operationName]: 'process',
+            [ATTRIBUTES.destination]: event.type,
+            [ATTRIBUTES.handler]: handler.name,
+          },
+          links: publishSpan && !isChild ? [{ context: publishSpan }] : [],
+        },
+        outer,
+      );
+      // Without a tracer what the publisher sent still travels on.
+      if (!isSpanContextValid(span.spanContext())) return { context: publisher, span: undefined };
+      return { context: trace.setSpan(outer, span), span: this.describe(span, attempt) };
+    });
+  }
+
+  /** The headers by which handlers find this context: traceparent, tracestate and baggage, as the propagator has it. */
+  headers(from: Context | undefined): Record<string, string> {
+    const carrier: Record<string, string> = {};
+    if (hasPropagator()) guardTracing(() => propagation.inject(from ?? context.active(), carrier));
+    return carrier;
+  }
+
+  private describe(span: Span, attempt: Attempt): AttemptSpan | undefined {
+    if (!span.isRecording()) return undefined;
+    const { event, delivery } = attempt;
+    const [correlationId, causationId] = guardTracing(() => [event.correlationId, event.causationId]) ?? [];
+    const attributes: Attributes = {
+      [ATTRIBUTES.messageId]: event.id,
+      [ATTRIBUTES.deliveryId]: String(delivery.id),
+      [ATTRIBUTES.attempt]: attempt.attempt,
+      [ATTRIBUTES.waitMs]: Math.max(0, this.clock.now() - delivery.event.receivedAt),
+      [ATTRIBUTES.correlationId]: correlationId ?? event.id,
+    };
+    if (causationId !== undefined) attributes[ATTRIBUTES.causationId] = causationId;
+    if (event.orderingKey !== undefined) attributes[ATTRIBUTES.orderingKeyHash] = hashOf(event.orderingKey);
+    span.setAttributes(attributes);
+    return new AttemptSpan(span);
+  }
+}
+
+/** Asked anew each time, so that an SDK may come late. */
+function hasTracer(): boolean {
+  const provider = trace.getTracerProvider();
+  return !(provider instanceof ProxyTracerProvider) || provider.getDelegate() !== NO_PROVIDER;
+}
+
+function hasPropagator(): boolean {
+  return propagation.fields().length > 0;
+}
+
+function tracer(): Tracer {
+  return trace.getTracer(SYSTEM);
+}
+
+function startPublish(types: Iterable<string>, batchCount: number | undefined): PublishSpan {
+  const [type, ...others] = new Set(types);
+  const isOfOne = others.length === 0 && typeof type === 'string';
+  const span = tracer().startSpan(isOfOne ? `publish ${type}` : 'publish', {
+    kind: SpanKind.PRODUCER,
+    attributes: {
+      [ATTRIBUTES.system]: SYSTEM,
+      [ATTRIBUTES.operationType]: 'send',
+      [ATTRIBUTES.operationName]: 'publish',
+      ...(isOfOne && { [ATTRIBUTES.destination]: type }),
+      ...(batchCount !== undefined && { [ATTRIBUTES.batchCount]: batchCount }),
+    },
+  });
+  return new PublishSpan(span, trace.setSpan(context.active(), span));
+}
+
+/** What the publisher sent along. Of headers that are none, as another program may have stored them, nothing. */
+function contextOf(event: EventMessage): Context {
+  if (!hasPropagator()) return ROOT_CONTEXT;
+  return guardTracing(() => propagation.extract(ROOT_CONTEXT, event.headers)) ?? ROOT_CONTEXT;
+}
+
+function hashOf(orderingKey: string): string {
+  return createHash('sha256').update(orderingKey).digest('hex').slice(0, 16);
+}
