@@ -2,6 +2,7 @@ import type { InjectionToken, Type } from '@nestjs/common';
 import type { DataSource, DataSourceOptions, EntityManager } from 'typeorm';
 import type { HandlerDefaults } from './discovery/on-event.options.js';
 import type { Duration } from './duration.js';
+import type { ContextHeaders } from './invoke/context-headers.js';
 import type { EventMiddleware } from './invoke/middleware.js';
 import type { ErrorReporter } from './observability/error-reporter.js';
 
@@ -45,6 +46,8 @@ export interface EventsModuleOptions {
   middleware?: Type<EventMiddleware>[];
   /** Learns of every final failure. The class of a provider anywhere in the application. */
   errorReporter?: Type<ErrorReporter>;
+  /** Carries AsyncLocalStorage context (tenant, user, locale) from publishes to handlers, in headers. */
+  contextHeaders?: ContextHeaders;
   /** OpenTelemetry. Free while the application registers no SDK. */
   tracing?: {
     /**
@@ -84,6 +87,7 @@ export interface ResolvedEventsOptions {
   readonly retireAfterMs: number;
   readonly middleware: readonly Type<EventMiddleware>[];
   readonly errorReporter: Type<ErrorReporter> | undefined;
+  readonly contextHeaders: ContextHeaders | undefined;
   readonly tracing: { readonly parent: 'link' | 'parent' };
   readonly currentManager: (() => EntityManager | undefined) | undefined;
   readonly maxPayloadBytes: number;

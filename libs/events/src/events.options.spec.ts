@@ -21,6 +21,7 @@ const DEFAULTS = {
   retireAfterMs: 604_800_000,
   middleware: [],
   errorReporter: undefined,
+  contextHeaders: undefined,
   tracing: { parent: 'link' },
   currentManager: undefined,
   maxPayloadBytes: 1_048_576,
@@ -57,13 +58,14 @@ describe('resolveOptions', () => {
       'nodeId',
       'currentManager',
       'tablePrefix',
-    ].concat(['retireAfter', 'middleware', 'errorReporter', 'tracing']);
+    ].concat(['retireAfter', 'middleware', 'errorReporter', 'contextHeaders', 'tracing']);
     const options = Object.fromEntries(names.map((name) => [name, undefined]));
     expect(resolveOptions(options)).toStrictEqual(DEFAULTS);
   });
 
   it('keeps what is given, durations in milliseconds', () => {
     const currentManager = () => undefined;
+    const contextHeaders = { capture: () => ({}), restore: (_: unknown, run: () => Promise<void>) => run() };
     class First {
       invoke = (_: unknown, next: () => Promise<void>) => next();
     }
@@ -88,6 +90,7 @@ describe('resolveOptions', () => {
         retireAfter: '1d',
         middleware: [First, Second],
         errorReporter: Reporter,
+        contextHeaders,
         tracing: { parent: 'parent' },
         currentManager,
         maxPayloadBytes: 1,
@@ -112,6 +115,7 @@ describe('resolveOptions', () => {
       retireAfterMs: 86_400_000,
       middleware: [First, Second],
       errorReporter: Reporter,
+      contextHeaders,
       tracing: { parent: 'parent' },
       currentManager,
       maxPayloadBytes: 1,
@@ -182,6 +186,7 @@ describe('resolveOptions', () => {
       retireAfter: [0, 999, 'never', -1, null],
       middleware: [null, {}, 'x', () => undefined],
       errorReporter: [null, {}, 'x', []],
+      contextHeaders: [null, 'x', () => ({})],
       tracing: [null, [], 'parent', true],
       currentManager: ['x', {}, null],
       maxPayloadBytes: [0, -1, 0.5, '1mb', null],
@@ -204,6 +209,8 @@ describe('resolveOptions', () => {
       { tracing: { parents: 'link' } },
       'option "tracing.parents" must be left out: it is unknown (did you mean "parent"?)',
     ],
+    [{ contextHeaders: {} }, 'option "contextHeaders.capture" must be a function, but is undefined'],
+    [{ contextHeaders: { capture() {}, restore: 1 } }, 'option "contextHeaders.restore" must be a function, but is 1'],
   ])('refuses %o', (options, message) => {
     expect(refusal(options)).toContain(message);
   });

@@ -1,6 +1,7 @@
 import type { Type } from '@nestjs/common';
 import { hostname } from 'node:os';
 import type { EventsModuleOptions, ResolvedEventsOptions } from './events.options.interface.js';
+import type { ContextHeaders } from './invoke/context-headers.js';
 import type { EventMiddleware } from './invoke/middleware.js';
 import type { ErrorReporter } from './observability/error-reporter.js';
 import { LONGEST_TIMER_MS, namesOf, OptionReader } from './option-reader.js';
@@ -28,6 +29,7 @@ const NAMES = namesOf<EventsModuleOptions>({
   retireAfter: true,
   middleware: true,
   errorReporter: true,
+  contextHeaders: true,
   tracing: true,
   currentManager: true,
   maxPayloadBytes: true,
@@ -39,6 +41,7 @@ const NAMES = namesOf<EventsModuleOptions>({
 
 const RETENTION_NAMES = namesOf<NonNullable<EventsModuleOptions['retention']>>({ completed: true, dead: true });
 const TRACING_NAMES = namesOf<NonNullable<EventsModuleOptions['tracing']>>({ parent: true });
+const CONTEXT_NAMES = namesOf<ContextHeaders>({ capture: true, restore: true });
 
 /**
  * Checks the options, fills in the defaults and turns durations into milliseconds. An option that is `undefined` counts
@@ -72,6 +75,7 @@ export function resolveOptions(options: EventsModuleOptions = {}): ResolvedEvent
     retireAfterMs: reader.duration('retireAfter', options.retireAfter, 1000) ?? 7 * 86_400_000,
     middleware: middleware(options.middleware),
     errorReporter: errorReporter(options.errorReporter),
+    contextHeaders: contextHeaders(options.contextHeaders),
     tracing: tracing(options.tracing),
     currentManager: reader.callback('currentManager', options.currentManager),
     maxPayloadBytes: reader.count('maxPayloadBytes', options.maxPayloadBytes) ?? 1024 * 1024,
@@ -117,6 +121,19 @@ function middleware(value: unknown): ResolvedEventsOptions['middleware'] {
 function errorReporter(value: unknown): ResolvedEventsOptions['errorReporter'] {
   if (value === undefined || typeof value === 'function') return value as Type<ErrorReporter> | undefined;
   throw reader.invalid('errorReporter', value, 'a class');
+}
+
+function contextHeaders(value: ContextHeaders | undefined): ContextHeaders | undefined {
+  if (value === undefined) return undefined;
+  // Not by its own names: it may be an instance of a class.
+  if (typeof value !== 'object' || value === null) {
+    throw reader.invalid('contextHeaders', value, `an object with ${CONTEXT_NAMES.join(' and ')}`);
+  }
+  for (const name of CONTEXT_NAMES) {
+    const method: unknown = value[name as keyof ContextHeaders];
+    if (typeof method !== 'function') throw reader.invalid(`contextHeaders.${name}`, method, 'a function');
+  }
+  return value;
 }
 
 function tracing(value: EventsModuleOptions['tracing'] = {}): ResolvedEventsOptions['tracing'] {

@@ -32,6 +32,7 @@ export { EventMessage } from './envelope/event-message.js';
 export { DeliveryContext } from './invoke/delivery-context.js';
 export { Invocation } from './invoke/invocation.js';
 export type { EventMiddleware } from './invoke/middleware.js';
+export type { ContextHeaders } from './invoke/context-headers.js';
 export type { ErrorInfo, ErrorReporter } from './observability/error-reporter.js';
 
 // Look at them, stop them, bring them back
@@ -85,6 +86,8 @@ export { RefusedError } from './errors/refused.error.js';
 export { AttemptAbortedError, type AbortCause } from './errors/attempt-aborted.error.js';
 export { ChainUnavailableError } from './errors/chain-unavailable.error.js';
 export { CircuitOpenError } from './errors/circuit-open.error.js';
+export { ContextCaptureError } from './errors/context-capture.error.js';
+export { ContextRestoreError } from './errors/context-restore.error.js';
 export { DataSourceNotReadyError } from './errors/data-source-not-ready.error.js';
 export { DuplicateHandlerError } from './errors/duplicate-handler.error.js';
 export { DuplicateModuleError } from './errors/duplicate-module.error.js';

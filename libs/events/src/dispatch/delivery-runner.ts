@@ -71,6 +71,7 @@ export class DeliveryRunner {
       lifecycle,
       tracing: this.tracing,
       readFailures: (attempt) => this.failures(attempt),
+      contextHeaders: this.options.contextHeaders,
       circuits,
       limits,
       deadlines,

@@ -94,7 +94,7 @@ export class EventInvoker implements OnModuleDestroy {
 
   /**
    * Runs one attempt of a handler of this node, and answers what it came to; an error of the handler does not reject.
-   * @throws UnknownHandlerError; InvalidEventError and PayloadValidationError as `publish` does.
+   * @throws UnknownHandlerError; InvalidEventError, PayloadValidationError and ContextCaptureError as `publish` does.
    */
   async invoke<E extends EventInput>(
     handler: string,
@@ -211,6 +211,7 @@ export class EventInvoker implements OnModuleDestroy {
       tracing: this.tracing,
       // Those before it, if `attempt` says that there were any, are nowhere.
       readFailures: () => Promise.resolve([]),
+      contextHeaders: this.options.contextHeaders,
       circuits,
       limits: new RateLimits(state, clock),
       deadlines,

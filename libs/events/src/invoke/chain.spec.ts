@@ -9,6 +9,7 @@ import { ManualClock } from '../testing/manual-clock.js';
 import { chainLinks } from './chain.js';
 import { Circuits } from './circuits.js';
 import { Deadlines } from './deadlines.js';
+import type { ContextHeaders } from './context-headers.js';
 import type { EventMiddleware } from './middleware.js';
 import { RateLimits } from './rate-limits.js';
 
@@ -18,7 +19,9 @@ class First implements EventMiddleware {
 
 class Second extends First {}
 
-function namesWith(...middleware: (typeof First)[]): string[] {
+const contextHeaders: ContextHeaders = { capture: () => ({}), restore: (_headers, run) => run() };
+
+function namesWith(middleware: (typeof First)[] = [], contextHeaders?: ContextHeaders): string[] {
   const clock = new ManualClock();
   const store = new MemoryStore(clock);
   const logger = new EventsLogger('spec');
@@ -29,6 +32,7 @@ function namesWith(...middleware: (typeof First)[]): string[] {
     activity: new Activity(clock),
     tracing: new EventTracing({ tracing: { parent: 'link' } }, clock),
     readFailures: () => Promise.resolve([]),
+    contextHeaders,
     middleware: middleware.map((type) => ({ type, get: () => new type() })),
     limits: new RateLimits(store, clock),
     keys: store,
@@ -52,12 +56,13 @@ describe('the chain', () => {
     expect(namesWith()).toEqual(['tracing', 'metrics', 'payload', 'rateLimit', 'idempotency', 'circuit', 'timeout']);
   });
 
-  it('has the application’s middleware around all that limits a handler, in the order given', () => {
-    expect(namesWith(First, Second)).toEqual([
+  it('has the application’s context, then its middleware in the order given, around all that limits a handler', () => {
+    expect(namesWith([First, Second], contextHeaders)).toEqual([
       'tracing',
       'metrics',
       'payload',
       'guard',
+      'context',
       'First',
       'Second',
       'rateLimit',

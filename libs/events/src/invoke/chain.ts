@@ -10,6 +10,7 @@ import type { Attempt } from './attempt.js';
 import type { ChainLink } from './chain-link.js';
 import { CircuitMiddleware } from './circuit.middleware.js';
 import type { Circuits } from './circuits.js';
+import type { ContextHeaders } from './context-headers.js';
 import type { Deadlines } from './deadlines.js';
 import { IdempotencyMiddleware } from './idempotency.middleware.js';
 import { MetricsMiddleware } from './metrics.middleware.js';
@@ -31,6 +32,7 @@ export interface ChainParts {
   readonly tracing: EventTracing;
   /** Of the attempts before this one, in their order. */
   readonly readFailures: (attempt: Attempt) => Promise<readonly AttemptFailure[]>;
+  readonly contextHeaders: ContextHeaders | undefined;
   readonly middleware: readonly ProvidedClass<EventMiddleware>[];
   readonly limits: RateLimits;
   readonly keys: Pick<ChainStore, 'claimKeys'>;
@@ -50,7 +52,7 @@ export function chainLinks(parts: ChainParts): ChainLink[] {
     new TracingMiddleware(parts.tracing, parts.readFailures),
     new MetricsMiddleware(parts.activity, parts.lifecycle, clock),
     new PayloadMiddleware(parts.readPayload, clock, outage, deadlines),
-    ...userLinks(parts.middleware, deadlines),
+    ...userLinks(parts.middleware, deadlines, parts.contextHeaders),
     new RateLimitMiddleware(parts.limits, clock, outage),
     new IdempotencyMiddleware(parts.keys, clock, outage),
     new CircuitMiddleware(circuits, clock),

@@ -3,12 +3,23 @@ import { HandlerTimeoutError } from '../errors/handler-timeout.error.js';
 import type { ProvidedClass } from '../discovery/provided-class.js';
 import type { Attempt } from './attempt.js';
 import type { ChainLink, Next } from './chain-link.js';
+import type { ContextHeaders } from './context-headers.js';
+import { ContextMiddleware } from './context.middleware.js';
 import type { Deadlines } from './deadlines.js';
 import type { EventMiddleware } from './middleware.js';
 
-/** The application's own middleware as links, in the order given, inside of what keeps them from blocking a slot for ever. */
-export function userLinks(classes: readonly ProvidedClass<EventMiddleware>[], deadlines: Deadlines): ChainLink[] {
-  return classes.length === 0 ? [] : [new MiddlewareGuard(deadlines), ...classes.map(toLink)];
+/**
+ * What is the application's own, inside of what keeps it from blocking a slot for ever: its context, then its middleware in
+ * the order given.
+ */
+export function userLinks(
+  classes: readonly ProvidedClass<EventMiddleware>[],
+  deadlines: Deadlines,
+  contextHeaders?: ContextHeaders,
+): ChainLink[] {
+  const context = contextHeaders ? [new ContextMiddleware(contextHeaders)] : [];
+  const links = [...context, ...classes.map(toLink)];
+  return links.length === 0 ? [] : [new MiddlewareGuard(deadlines), ...links];
 }
 
 function toLink(provided: ProvidedClass<EventMiddleware>): ChainLink {

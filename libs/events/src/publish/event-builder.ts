@@ -14,7 +14,7 @@ import { EVENTS_OPTIONS } from '../events.module-definition.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
 import type { NewEvent } from '../store/records.js';
 import { newEventId } from './event-id.js';
-import { type AddedHeaders, allHeaders } from './header-sources.js';
+import { type AddedHeaders, allHeaders, applicationHeaders } from './header-sources.js';
 import type { PublishOptions } from './publish.types.js';
 
 /** An event that can be stored; who gets it is asked when it is. */
@@ -63,7 +63,7 @@ export class EventBuilder {
 
   /** What the library adds is small, and must not be what an event is refused for. */
   private headers(options: Record<string, string> | undefined, added: AddedHeaders): string | null {
-    const given = givenHeaders(options);
+    const given = applicationHeaders(added.captured, givenHeaders(options));
     const all = allHeaders(given, added);
     if (!all) return null;
     const text = JSON.stringify(all);

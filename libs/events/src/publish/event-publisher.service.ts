@@ -34,8 +34,8 @@ export class EventPublisher {
    * Publishes one event. It joins, in this order: the transaction of `options.manager`; the one that
    * `publisher.transaction` or `context.transaction` has open around this call; the one that the module option
    * `currentManager` answers; else it commits on its own before the promise resolves.
-   * @throws InvalidEventError, PayloadValidationError: nothing was stored. NoTransactionError, ForeignManagerError: the
-   * given manager cannot carry it.
+   * @throws InvalidEventError, PayloadValidationError, ContextCaptureError: nothing was stored. NoTransactionError,
+   * ForeignManagerError: the given manager cannot carry it.
    */
   async publish<E extends EventInput>(
     event: E,
