@@ -44,6 +44,13 @@ describe('readConfig', () => {
     expect(() => readConfig({ PORT: port })).toThrow(`PORT must be a whole number from 0 to 65535, but is "${port}"`);
   });
 
+  it('takes TRACES=console, and nothing else', () => {
+    expect(readConfig({ TRACES: 'console' }).traces).toBe('console');
+    for (const value of ['', 'true', 'otlp']) {
+      expect(() => readConfig({ TRACES: value })).toThrow(`TRACES must be "console" or left out, but is "${value}"`);
+    }
+  });
+
   it.each([
     ['0', 0],
     ['65535', 65_535],

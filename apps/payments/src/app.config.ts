@@ -6,6 +6,8 @@ export interface AppConfig {
   readonly port: number;
   /** How to connect; one database holds the application's tables and the events. */
   readonly database: DataSourceOptions;
+  /** Where OpenTelemetry's traces go; undefined = there are none. */
+  readonly traces?: 'console';
 }
 
 const DEFAULT_PORT = '3000';
@@ -13,13 +15,14 @@ const DEFAULT_DATABASE_URL = 'sqlite:payments.sqlite';
 const DATABASE_URL_FORMS = 'sqlite:<file> or postgres://<user>:<password>@<host>:<port>/<database>';
 
 /**
- * Reads `PORT` and `EVENTS_DATABASE_URL`.
+ * Reads `PORT`, `EVENTS_DATABASE_URL` and `TRACES`.
  * @throws Error that names the variable; never with the URL itself in it, since that may hold a password.
  */
 export function readConfig(env: NodeJS.ProcessEnv): AppConfig {
   return {
     port: readPort(env['PORT'] ?? DEFAULT_PORT),
     database: readDatabase(env['EVENTS_DATABASE_URL'] ?? DEFAULT_DATABASE_URL),
+    traces: readTraces(env['TRACES']),
   };
 }
 
@@ -27,6 +30,11 @@ function readPort(value: string): number {
   const port = /^\d{1,5}$/.test(value) ? Number(value) : NaN;
   if (!(port <= 65_535)) throw new Error(`PORT must be a whole number from 0 to 65535, but is "${value}"`);
   return port;
+}
+
+function readTraces(value: string | undefined): AppConfig['traces'] {
+  if (value === undefined || value === 'console') return value;
+  throw new Error(`TRACES must be "console" or left out, but is "${value}"`);
 }
 
 function readDatabase(url: string): DataSourceOptions {

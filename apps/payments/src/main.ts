@@ -1,11 +1,13 @@
 import { ConsoleLogger } from '@nestjs/common';
 import { readConfig } from './app.config.js';
 import { createApp } from './create-app.js';
+import { printTraces } from './print-traces.js';
 
 const logger = new ConsoleLogger({ json: true });
 
 async function main(): Promise<void> {
   const config = readConfig(process.env);
+  if (config.traces === 'console') printTraces();
   const app = await createApp(config, logger);
   // SIGTERM: new requests are answered 503, running ones and running handlers end, exit code 0.
   app.enableShutdownHooks([], { useProcessExit: true });
