@@ -234,8 +234,11 @@ describe('an attempt', () => {
     expect(new Set(chain.map((span) => span.spanContext().traceId)).size).toBe(1);
   });
 
-  it('sees the publisher’s baggage, and hands it on', async () => {
-    register();
+  it.each<[string, Parameters<typeof Traces.register>[0]]>([
+    ['kept', {}],
+    ['not kept', { sampler: new AlwaysOffSampler() }],
+  ])('sees the publisher’s baggage, and hands it on, also if spans are %s', async (_what, parts) => {
+    register(parts);
     const { kit, publisher, orders } = await start();
     const seen: (string | undefined)[] = [];
     const note = () => seen.push(propagation.getActiveBaggage()?.getEntry('tenant')?.value);

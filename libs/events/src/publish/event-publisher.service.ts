@@ -42,9 +42,10 @@ export class EventPublisher {
     payload: PublishPayload<NoInfer<E>>,
     options: PublishOptions = {},
   ): Promise<PublishReceipt> {
-    const span = this.tracing.startPublish([typeOf(event)]);
-    if (!span) return this.publishOne(event, payload, options);
-    const [receipt] = await span.run(async () => [await this.publishOne(event, payload, options, span.context)]);
+    const trace = this.tracing.startPublish([typeOf(event)]);
+    const publish = () => this.publishOne(event, payload, options, trace?.context);
+    if (!trace?.span) return publish();
+    const [receipt] = await trace.span.run(async () => [await publish()]);
     return receipt;
   }
 
@@ -58,8 +59,9 @@ export class EventPublisher {
   ): Promise<PublishReceipt[]> {
     if (events.length === 0) return [];
     const { manager } = options;
-    const span = this.tracing.startPublish(typesOf(events), events.length);
-    return span ? span.run(() => this.publishList(events, manager, span.context)) : this.publishList(events, manager);
+    const trace = this.tracing.startPublish(typesOf(events), events.length);
+    const publish = () => this.publishList(events, manager, trace?.context);
+    return trace?.span ? trace.span.run(publish) : publish();
   }
 
   /**

@@ -23,12 +23,22 @@ import { AttemptSpan } from './attempt-span.js';
 import { PublishSpan } from './publish-span.js';
 import { ATTRIBUTES, SYSTEM } from './span-attributes.js';
 
+/** What a publish stores with its events. */
+export interface PublishTrace {
+  readonly context: Context;
+  /** Undefined when nobody keeps it. */
+  readonly span: PublishSpan | undefined;
+}
+
 /** Where an attempt runs. */
 export interface AttemptTrace {
   readonly context: Context;
   /** Undefined when nobody keeps it. */
   readonly span: AttemptSpan | undefined;
 }
+
+/** Headers of W3C Trace Context. */
+const TRACE_CONTEXT: ReadonlySet<string> = new Set(['traceparent', 'tracestate']);
 
 /** What the API answers while no SDK has registered itself. */
 const NO_PROVIDER = new ProxyTracerProvider().getDelegate();
@@ -45,39 +55,33 @@ export class EventTracing {
   ) {}
 
   /** Undefined while there is no tracer. @param types of its events. @param batchCount of `publishAll`. */
-  startPublish(types: Iterable<string>, batchCount?: number): PublishSpan | undefined {
+  startPublish(types: Iterable<string>, batchCount?: number): PublishTrace | undefined {
     return hasTracer() ? guardTracing(() => startPublish(types, batchCount)) : undefined;
   }
 
   /** Undefined while there is nothing that could keep a span or carry a context. */
   startAttempt(attempt: Attempt): AttemptTrace | undefined {
-    if (!hasTracer() && !hasPropagator()) return undefined;
+    const isTraced = hasTracer();
+    if (!isTraced && !hasPropagator()) return undefined;
     return guardTracing(() => {
+      if (!isTraced || this.options.tracing.parent === 'parent')
+        return this.startInside(contextOf(attempt.event), attempt);
+      const span = startSpan(attempt, ROOT_CONTEXT);
+      // Most spans are not kept as a rule: what then nobody would see is not read from the headers.
+      if (!span.isRecording() && !carriesMore(attempt))
+        return { context: trace.setSpan(ROOT_CONTEXT, span), span: undefined };
       const publisher = contextOf(attempt.event);
-      const publishSpan = trace.getSpanContext(publisher);
-      const isChild = this.options.tracing.parent === 'parent';
-      const outer = isChild || !publishSpan ? publisher : trace.deleteSpan(publisher);
-      const { handler, event } = attempt;
-      const span = tracer().startSpan(
-        `process ${event.type} ${handler.name}`,
-        {
-          kind: SpanKind.CONSUMER,
-          // What samplers decide by; the rest is only for spans that are kept.
-          attributes: {
-            [ATTRIBUTES.system]: SYSTEM,
-            [ATTRIBUTES.operationType]: 'process',
-            [ATTRIBUTES.operationName]: 'process',
-            [ATTRIBUTES.destination]: event.type,
-            [ATTRIBUTES.handler]: handler.name,
-          },
-          links: publishSpan && !isChild ? [{ context: publishSpan }] : [],
-        },
-        outer,
-      );
-      // Without a tracer what the publisher sent still travels on.
-      if (!isSpanContextValid(span.spanContext())) return { context: publisher, span: undefined };
-      return { context: trace.setSpan(outer, span), span: this.describe(span, attempt) };
+      const publish = trace.getSpanContext(publisher);
+      if (publish) span.addLink({ context: publish });
+      return { context: trace.setSpan(publisher, span), span: this.describe(span, attempt) };
     });
+  }
+
+  /** Goes on with the publisher's trace; without a tracer that only travels on. */
+  private startInside(publisher: Context, attempt: Attempt): AttemptTrace {
+    const span = startSpan(attempt, publisher);
+    if (!isSpanContextValid(span.spanContext())) return { context: publisher, span: undefined };
+    return { context: trace.setSpan(publisher, span), span: this.describe(span, attempt) };
   }
 
   /** The headers by which handlers find this context: traceparent, tracestate and baggage, as the propagator has it. */
@@ -119,7 +123,31 @@ function tracer(): Tracer {
   return trace.getTracer(SYSTEM);
 }
 
-function startPublish(types: Iterable<string>, batchCount: number | undefined): PublishSpan {
+/** Whether the headers bring more than a trace: baggage, or what only another propagator understands. */
+function carriesMore({ delivery }: Attempt): boolean {
+  const { headers } = delivery.event;
+  return headers !== null && propagation.fields().some((name) => !TRACE_CONTEXT.has(name) && headers.includes(name));
+}
+
+function startSpan({ event, handler }: Attempt, parent: Context): Span {
+  return tracer().startSpan(
+    `process ${event.type} ${handler.name}`,
+    {
+      kind: SpanKind.CONSUMER,
+      // What samplers decide by; the rest is only for spans that are kept.
+      attributes: {
+        [ATTRIBUTES.system]: SYSTEM,
+        [ATTRIBUTES.operationType]: 'process',
+        [ATTRIBUTES.operationName]: 'process',
+        [ATTRIBUTES.destination]: event.type,
+        [ATTRIBUTES.handler]: handler.name,
+      },
+    },
+    parent,
+  );
+}
+
+function startPublish(types: Iterable<string>, batchCount: number | undefined): PublishTrace {
   const [type, ...others] = new Set(types);
   const isOfOne = others.length === 0 && typeof type === 'string';
   const span = tracer().startSpan(isOfOne ? `publish ${type}` : 'publish', {
@@ -132,7 +160,8 @@ function startPublish(types: Iterable<string>, batchCount: number | undefined): 
       ...(batchCount !== undefined && { [ATTRIBUTES.batchCount]: batchCount }),
     },
   });
-  return new PublishSpan(span, trace.setSpan(context.active(), span));
+  const inside = trace.setSpan(context.active(), span);
+  return { context: inside, span: span.isRecording() ? new PublishSpan(span, inside) : undefined };
 }
 
 /** What the publisher sent along. Of headers that are none, as another program may have stored them, nothing. */

@@ -4,12 +4,12 @@ import type { PublishReceipt } from '../../publish/publish.types.js';
 import { guardTracing } from './guard-tracing.js';
 import { ATTRIBUTES } from './span-attributes.js';
 
-/** The span of one call of `publish` or `publishAll`. */
+/** The span of one call of `publish` or `publishAll` that somebody keeps. */
 export class PublishSpan {
   constructor(
     private readonly span: Span,
-    /** The span's own: what goes into the events' headers. */
-    readonly context: Context,
+    /** The span's own. */
+    private readonly context: Context,
   ) {}
 
   /** Publishes inside of the span, and ends it. */
@@ -27,14 +27,13 @@ export class PublishSpan {
   }
 
   private tell(receipts: readonly PublishReceipt[]): void {
-    if (receipts.length !== 1 || !this.span.isRecording()) return;
+    if (receipts.length !== 1) return;
     const [{ id, duplicate }] = receipts;
     this.span.setAttribute(ATTRIBUTES.messageId, id);
     if (duplicate) this.span.setAttribute(ATTRIBUTES.duplicate, true);
   }
 
   private fail(thrown: unknown): void {
-    if (!this.span.isRecording()) return;
     const error = describeError(thrown);
     this.span.recordException(error);
     this.span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
