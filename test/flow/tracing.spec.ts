@@ -38,7 +38,7 @@ class Orders {
   }
 }
 
-type Options = Pick<EventsModuleOptions, 'tracing'>;
+type Options = Pick<EventsModuleOptions, 'tracing' | 'contextHeaders'>;
 
 async function start(options: Options = {}) {
   const log = new LogLines();
@@ -133,6 +133,18 @@ describe('a publish', () => {
     const [request, publish] = [traces.only('request'), traces.only('publish order.placed')];
     expect(publish.parentSpanContext?.spanId).toBe(request.spanContext().spanId);
     expect(publish.spanContext().traceId).toBe(request.spanContext().traceId);
+  });
+
+  it('runs inside of its span', async () => {
+    const traces = register();
+    const capture = () => {
+      trace.getTracer('test').startSpan('capture').end();
+      return {};
+    };
+    const { publisher } = await start({ contextHeaders: { capture, restore: (_headers, run) => run() } });
+    await publisher.publish('order.placed', {});
+    const { spanId } = traces.only('publish order.placed').spanContext();
+    expect(traces.only('capture').parentSpanContext?.spanId).toBe(spanId);
   });
 
   it('that fails has its error', async () => {

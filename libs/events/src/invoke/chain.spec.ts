@@ -56,6 +56,10 @@ describe('the chain', () => {
     expect(namesWith()).toEqual(['tracing', 'metrics', 'payload', 'rateLimit', 'idempotency', 'circuit', 'timeout']);
   });
 
+  it('guards the application’s context, which may hang, also without middleware', () => {
+    expect(namesWith([], contextHeaders).slice(0, 5)).toEqual(['tracing', 'metrics', 'payload', 'guard', 'context']);
+  });
+
   it('has the application’s context, then its middleware in the order given, around all that limits a handler', () => {
     expect(namesWith([First, Second], contextHeaders)).toEqual([
       'tracing',

@@ -58,9 +58,10 @@ describe('the context of an event', () => {
       },
     ],
     [
-      'does not wait for run',
+      'does not wait for run, nor ends before the handler has failed',
       async (_headers, run) => {
         void run();
+        await new Promise((resolve) => setImmediate(resolve));
       },
     ],
   ])('has the handler’s error count if restore %s', async (_what, restore) => {
