@@ -99,7 +99,7 @@ export class EventTracing {
       [ATTRIBUTES.messageId]: event.id,
       [ATTRIBUTES.deliveryId]: String(delivery.id),
       [ATTRIBUTES.attempt]: attempt.attempt,
-      [ATTRIBUTES.waitMs]: Math.max(0, this.clock.now() - delivery.event.receivedAt),
+      [ATTRIBUTES.waitMs]: Math.max(0, this.clock.now() - delivery.dueAt),
       [ATTRIBUTES.correlationId]: correlationId ?? event.id,
     };
     if (causationId !== undefined) attributes[ATTRIBUTES.causationId] = causationId;

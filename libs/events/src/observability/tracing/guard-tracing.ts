@@ -9,7 +9,7 @@ export function guardTracing<T>(work: () => T): T | undefined {
   try {
     return work();
   } catch (error) {
-    if (!said) logger.error('tracing failed (said once)', stackOf(error));
+    if (!said) logger.error('tracing failed (said once)', {}, stackOf(error));
     said = true;
     return undefined;
   }
