@@ -107,6 +107,7 @@ export const VERBS: readonly (readonly [string, (v: Verbs) => SqliteVerb<unknown
   ['prune of buckets', (v) => v.pruneBuckets(PRUNE)],
   ['stage', (v) => v.stage(2_000, 100)],
   ['fanOut', (v) => v.fanOut({ limit: 100, registryVersion: 1, now: 1, match: () => [] })],
+  ['unprocessed', (v) => v.unprocessed()],
   ['findDeliveries', (v) => v.findDeliveries('e500')],
   ['lostLeases', (v) => v.lostLeases(1, [{ id: 1, claims: 1 }])],
   ['cancel', (v) => v.cancel(11, 1)],

@@ -136,4 +136,14 @@ export const edgeFaults: readonly Fault[] = [
       },
     }),
   },
+  {
+    fault: 'tells since when the newest raw event waits',
+    caughtBy: 'fan-out: tells how many events are raw, and since when',
+    verbs: (store, database) => ({
+      unprocessed: async () => {
+        const oldestReceivedAt = [...database.raw].at(-1)?.stored.receivedAt ?? null;
+        return { ...(await store.unprocessed()), oldestReceivedAt };
+      },
+    }),
+  },
 ];

@@ -1,6 +1,14 @@
 import type { EntityManager } from 'typeorm';
 import type { ClaimRequest } from './delivery.store.js';
-import type { ClaimedDelivery, DeliveryRecord, NewDelivery, NewEvent, RawEvent, StoredEvent } from './records.js';
+import type {
+  ClaimedDelivery,
+  DeliveryRecord,
+  NewDelivery,
+  NewEvent,
+  RawEvent,
+  StoredEvent,
+  Unprocessed,
+} from './records.js';
 
 export interface AppendRequest {
   readonly events: readonly NewEvent[];
@@ -61,6 +69,9 @@ export interface InboxStore {
    * `availableAt` makes its deliveries `scheduled`.
    */
   fanOut(request: FanOutRequest): Promise<FanOutResult>;
+
+  /** How many events are raw, and since when. One statement, by an index that has the raw events only. */
+  unprocessed(): Promise<Unprocessed>;
 
   /** The event with this id, payload included, or null. */
   findEvent(id: string): Promise<StoredEvent | null>;

@@ -219,6 +219,13 @@ export interface NodeRecord extends NodeRegistration {
   readonly startedAt: number;
 }
 
+/** Events that are stored raw: the processor still owes them their deliveries. */
+export interface Unprocessed {
+  readonly count: number;
+  /** `receivedAt` of the one that was stored first; null when there is none. */
+  readonly oldestReceivedAt: number | null;
+}
+
 /** Backlog of one handler. */
 export interface HandlerBacklog {
   readonly handler: string;

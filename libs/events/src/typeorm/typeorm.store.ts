@@ -20,6 +20,7 @@ import type {
   RegistrySnapshot,
   Settlement,
   StoredEvent,
+  Unprocessed,
 } from '../store/records.js';
 import type { InterruptibleStore, StoreStep } from '../store/interruptible-store.js';
 import { describeDatabase } from './describe-database.js';
@@ -65,6 +66,10 @@ export class TypeOrmStore implements EventStore, InterruptibleStore {
 
   fanOut(request: FanOutRequest): Promise<FanOutResult> {
     return this.run((verbs) => verbs.fanOut(request));
+  }
+
+  unprocessed(): Promise<Unprocessed> {
+    return this.runLong((verbs) => verbs.unprocessed());
   }
 
   findEvent(id: string): Promise<StoredEvent | null> {

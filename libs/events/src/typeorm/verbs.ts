@@ -56,6 +56,7 @@ import { retire } from './sql/retire.js';
 import { retireAbsent } from './sql/retire-absent.js';
 import { setPaused } from './sql/set-paused.js';
 import { touchHandlers } from './sql/touch-handlers.js';
+import { unprocessed } from './sql/unprocessed.js';
 import type { Tables } from './tables.js';
 import type { SqliteVerb } from './verb.js';
 
@@ -137,6 +138,7 @@ export function verbs(d: Dialect) {
     retireAbsent: retireAbsent(d),
     setPaused: setPaused(d),
     touchHandlers: touchHandlers(d),
+    unprocessed: unprocessed(d),
   };
 }
 

@@ -6,6 +6,7 @@ import type {
   DeadReason,
   DeliveryRecord,
   HandlerBacklog,
+  HeldLease,
 } from '../records.js';
 import type { DeliveryRow } from './memory-rows.js';
 
@@ -25,6 +26,10 @@ export function claimedDelivery({
 }: DeliveryRow): ClaimedDelivery {
   const stored = { ...event.stored, payload: event.large ? null : event.stored.payload };
   return { id, claims, handler, priority, attempts, crashes, rateSlot, dueAt, lane, event: stored };
+}
+
+export function heldLease({ id, claims, handler, event, rateSlot }: DeliveryRow): HeldLease {
+  return { id, claims, handler, seq: event.stored.seq, rateSlot };
 }
 
 /** A delivery of which something is left. */

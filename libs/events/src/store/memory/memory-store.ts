@@ -22,6 +22,7 @@ import type {
   RegistrySnapshot,
   Settlement,
   StoredEvent,
+  Unprocessed,
 } from '../records.js';
 import { append } from './append.js';
 import { claim, claimTrials } from './claim.js';
@@ -32,7 +33,7 @@ import { freeLanes } from './free-lanes.js';
 import { changeCircuit, countTrial } from './memory-circuits.js';
 import { MemoryDatabase } from './memory-database.js';
 import { handlerRecord } from './memory-handlers.js';
-import { deadLetterRecord, deliveryRecord, handlerBacklogs, matches } from './memory-records.js';
+import { deadLetterRecord, deliveryRecord, handlerBacklogs, heldLease, matches } from './memory-records.js';
 import type { DeliveryRow } from './memory-rows.js';
 import { MemoryTransaction } from './memory-transaction.js';
 import { prune } from './prune.js';
@@ -67,6 +68,11 @@ export class MemoryStore implements EventStore {
 
   async fanOut(request: FanOutRequest): Promise<FanOutResult> {
     return fanOut(this.database, request);
+  }
+
+  async unprocessed(): Promise<Unprocessed> {
+    const [oldest] = this.database.raw;
+    return { count: this.database.raw.size, oldestReceivedAt: oldest?.stored.receivedAt ?? null };
   }
 
   async findEvent(id: string): Promise<StoredEvent | null> {
@@ -109,14 +115,7 @@ export class MemoryStore implements EventStore {
   }
 
   async heldLeases(node: number): Promise<HeldLease[]> {
-    const held = [...this.database.live.values()].filter(({ leaseNode }) => leaseNode === node);
-    return held.map(({ id, claims, handler, event, rateSlot }) => ({
-      id,
-      claims,
-      handler,
-      seq: event.stored.seq,
-      rateSlot,
-    }));
+    return [...this.database.live.values()].filter(({ leaseNode }) => leaseNode === node).map(heldLease);
   }
 
   async cancel(deliveryId: number, now: number): Promise<boolean> {

@@ -45,6 +45,19 @@ export const fanOutCases = contractCases('fan-out', {
     ]);
   },
 
+  'tells how many events are raw, and since when': async ({ store }) => {
+    await join(store);
+    assert.deepEqual(await store.unprocessed(), { count: 0, oldestReceivedAt: null });
+    await append(store, [event('done', ['mail']), event('nobody')], T0);
+    await appendRaw(store, [event('e1')], T0 + 10);
+    await appendRaw(store, [event('e2'), event('e3')], T0 + 20);
+    assert.deepEqual(await store.unprocessed(), { count: 3, oldestReceivedAt: T0 + 10 });
+    await fanOut(store, { limit: 1 });
+    assert.deepEqual(await store.unprocessed(), { count: 2, oldestReceivedAt: T0 + 20 });
+    await fanOut(store);
+    assert.deepEqual(await store.unprocessed(), { count: 0, oldestReceivedAt: null });
+  },
+
   'takes the oldest events up to the limit': async ({ store }) => {
     await join(store);
     await appendRaw(
