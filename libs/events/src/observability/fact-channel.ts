@@ -31,5 +31,11 @@ function guarded(facts: Channel): Channel {
   const inherited = () => Object.getPrototypeOf(facts) as Channel;
   facts.subscribe = (listener) => inherited().subscribe.call(facts, guardOf(listener));
   facts.unsubscribe = (listener) => inherited().unsubscribe.call(facts, guardOf(listener));
+  // Who came before the module did: monitoring starts first. Node has no public way to ask who that is.
+  const { _subscribers: early = [] } = facts as { _subscribers?: readonly Listener[] };
+  for (const listener of early.slice()) {
+    inherited().unsubscribe.call(facts, listener);
+    facts.subscribe(listener);
+  }
   return facts;
 }
