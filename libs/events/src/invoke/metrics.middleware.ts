@@ -20,7 +20,7 @@ export class MetricsMiddleware implements ChainLink {
     activity.inFlight++;
     if (this.lifecycle.wants('started')) {
       const waitMs = Math.max(0, this.clock.now() - attempt.delivery.dueAt);
-      this.lifecycle.emit({ fact: 'started', ...labelsOf(attempt), waitMs });
+      this.lifecycle.emit(Object.assign(labelsOf(attempt), { fact: 'started' as const, waitMs }));
     }
     try {
       await next();

@@ -36,20 +36,32 @@ export function endingOf(outcome: Outcome): Ending | undefined {
   return outcome.outcome === 'lost' ? undefined : ENDINGS[outcome.outcome];
 }
 
-/** What an attempt came to, as a fact. */
+/** What an attempt came to, as a fact. (Made for every delivery: spreads would cost ten times as much.) */
 export function factOf(
   attempt: Attempt,
   outcome: Outcome,
   { fact, durationMs, now }: { readonly fact: Ending; readonly durationMs: number; readonly now: number },
 ): LifecycleFact {
-  const labels = { ...labelsOf(attempt), durationMs };
+  const labels = Object.assign(labelsOf(attempt), { durationMs });
   if (outcome.outcome === 'retry')
-    return { fact: 'retried', ...labels, delayMs: outcome.availableAt - now, error: outcome.failure.name };
+    return Object.assign(labels, {
+      fact: 'retried' as const,
+      delayMs: outcome.availableAt - now,
+      error: outcome.failure.name,
+    });
   if (outcome.outcome === 'snoozed')
-    return { fact: 'snoozed', ...labels, delayMs: outcome.availableAt - now, reason: reasonOf(attempt.refusal) };
+    return Object.assign(labels, {
+      fact: 'snoozed' as const,
+      delayMs: outcome.availableAt - now,
+      reason: reasonOf(attempt.refusal),
+    });
   if (outcome.outcome === 'dead')
-    return { fact: 'dead', ...labels, reason: outcome.reason, error: outcome.failure?.name ?? '' };
-  return { fact: fact as 'completed' | 'skipped' | 'released' | 'cancelled', ...labels };
+    return Object.assign(labels, {
+      fact: 'dead' as const,
+      reason: outcome.reason,
+      error: outcome.failure?.name ?? '',
+    });
+  return Object.assign(labels, { fact: fact as 'completed' | 'skipped' | 'released' | 'cancelled' });
 }
 
 /** Why a delivery waits; without a refusal its handler has asked for it. */
