@@ -43,6 +43,7 @@ import { EventLifecycle } from './observability/event-lifecycle.js';
 import { LogStorms } from './observability/log-storms.js';
 import { EventsStats } from './observability/events-stats.service.js';
 import { EventTracing } from './observability/tracing/event-tracing.js';
+import { EventsMetrics } from './observability/metrics/events-metrics.js';
 import { UnhandledEvents } from './observability/unhandled-events.js';
 import { AmbientTransaction } from './publish/ambient-transaction.js';
 import { CommitGroups } from './publish/commit-groups.js';
@@ -98,6 +99,7 @@ const SERVICES = [
     HandlerUpkeep,
     Maintenance,
     BootReport,
+    EventsMetrics,
     ...SERVICES,
   ],
   exports: SERVICES,

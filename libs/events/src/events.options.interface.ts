@@ -5,6 +5,7 @@ import type { Duration } from './duration.js';
 import type { ContextHeaders } from './invoke/context-headers.js';
 import type { EventMiddleware } from './invoke/middleware.js';
 import type { ErrorReporter } from './observability/error-reporter.js';
+import type { PrometheusRegistry } from './observability/metrics/prometheus-registry.js';
 
 /** Options of `EventsModule.forRoot()`; all optional. */
 export interface EventsModuleOptions {
@@ -56,6 +57,18 @@ export interface EventsModuleOptions {
      */
     parent?: 'link' | 'parent';
   };
+  /** Where the metrics go. Default: to OpenTelemetry, if the application has set up its SDK before the module starts. */
+  metrics?: {
+    /**
+     * A `Registry` of prom-client (an optional peer: install it), or `true` for its default one. Two modules in one process
+     * need two registries, or prefixes. Default false.
+     */
+    prometheus?: boolean | PrometheusRegistry;
+    /** In front of each name. Default 'events_'. Letters, digits and underscores, a letter first. */
+    prefix?: string;
+    /** False: no OpenTelemetry, even if there is an SDK. Default true. */
+    openTelemetry?: boolean;
+  };
   /** The ambient transaction of nestjs-cls, typeorm-transactional and the like; asked at each publish. */
   currentManager?: () => EntityManager | undefined;
   /** Largest payload in bytes of JSON, and largest headers. Default 1 MiB. */
@@ -89,6 +102,11 @@ export interface ResolvedEventsOptions {
   readonly errorReporter: Type<ErrorReporter> | undefined;
   readonly contextHeaders: ContextHeaders | undefined;
   readonly tracing: { readonly parent: 'link' | 'parent' };
+  readonly metrics: {
+    readonly prometheus: boolean | PrometheusRegistry;
+    readonly prefix: string;
+    readonly openTelemetry: boolean;
+  };
   readonly currentManager: (() => EntityManager | undefined) | undefined;
   readonly maxPayloadBytes: number;
   readonly tablePrefix: string;

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { type OpenMetricsContentType, Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { InvalidOptionError } from './errors/invalid-option.error.js';
 import type { EventsModuleOptions } from './events.options.interface.js';
@@ -23,6 +24,7 @@ const DEFAULTS = {
   errorReporter: undefined,
   contextHeaders: undefined,
   tracing: { parent: 'link' },
+  metrics: { prometheus: false, prefix: 'events_', openTelemetry: true },
   currentManager: undefined,
   maxPayloadBytes: 1_048_576,
   tablePrefix: 'event_',
@@ -58,7 +60,7 @@ describe('resolveOptions', () => {
       'nodeId',
       'currentManager',
       'tablePrefix',
-    ].concat(['retireAfter', 'middleware', 'errorReporter', 'contextHeaders', 'tracing']);
+    ].concat(['retireAfter', 'middleware', 'errorReporter', 'contextHeaders', 'tracing', 'metrics']);
     const options = Object.fromEntries(names.map((name) => [name, undefined]));
     expect(resolveOptions(options)).toStrictEqual(DEFAULTS);
   });
@@ -117,6 +119,7 @@ describe('resolveOptions', () => {
       errorReporter: Reporter,
       contextHeaders,
       tracing: { parent: 'parent' },
+      metrics: DEFAULTS.metrics,
       currentManager,
       maxPayloadBytes: 1,
       tablePrefix: 'Billing_2_',
@@ -153,6 +156,42 @@ describe('resolveOptions', () => {
     expect(secrets.map(refusal).filter((message) => message.includes('s3cret') || message === 'not refused')).toEqual(
       [],
     );
+  });
+
+  it('takes a registry of prom-client, and says what of metrics it cannot use', () => {
+    const registry = new Registry();
+    const openMetrics = new Registry<OpenMetricsContentType>();
+    expect(
+      [registry, openMetrics, true].map((prometheus) => resolveOptions({ metrics: { prometheus } }).metrics),
+    ).toStrictEqual([
+      { prometheus: registry, prefix: 'events_', openTelemetry: true },
+      { prometheus: openMetrics, prefix: 'events_', openTelemetry: true },
+      { prometheus: true, prefix: 'events_', openTelemetry: true },
+    ]);
+    expect(resolveOptions({ metrics: { prefix: 'A1_', openTelemetry: false } }).metrics).toStrictEqual({
+      prometheus: false,
+      prefix: 'A1_',
+      openTelemetry: false,
+    });
+    expect(
+      [
+        null,
+        true,
+        { registry },
+        { prometheus: null },
+        { prometheus: 'yes' },
+        { prometheus: {} },
+        ...['', '1_', 'a-', 'a:', 'ä', 'a'.repeat(101), 5].map((prefix) => ({ prefix })),
+        { openTelemetry: 1 },
+      ].map((metrics) => /option "[\w.]+" must/.exec(refusal({ metrics }))?.[0]),
+    ).toEqual([
+      'option "metrics" must',
+      'option "metrics" must',
+      'option "metrics.registry" must',
+      ...Array.from({ length: 3 }, () => 'option "metrics.prometheus" must'),
+      ...Array.from({ length: 7 }, () => 'option "metrics.prefix" must'),
+      'option "metrics.openTelemetry" must',
+    ]);
   });
 
   it('names the place, the option, the value and what is expected', () => {

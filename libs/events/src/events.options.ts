@@ -31,6 +31,7 @@ const NAMES = namesOf<EventsModuleOptions>({
   errorReporter: true,
   contextHeaders: true,
   tracing: true,
+  metrics: true,
   currentManager: true,
   maxPayloadBytes: true,
   tablePrefix: true,
@@ -42,6 +43,12 @@ const NAMES = namesOf<EventsModuleOptions>({
 const RETENTION_NAMES = namesOf<NonNullable<EventsModuleOptions['retention']>>({ completed: true, dead: true });
 const TRACING_NAMES = namesOf<NonNullable<EventsModuleOptions['tracing']>>({ parent: true });
 const CONTEXT_NAMES = namesOf<ContextHeaders>({ capture: true, restore: true });
+
+const METRICS_NAMES = namesOf<NonNullable<EventsModuleOptions['metrics']>>({
+  prometheus: true,
+  prefix: true,
+  openTelemetry: true,
+});
 
 /**
  * Checks the options, fills in the defaults and turns durations into milliseconds. An option that is `undefined` counts
@@ -77,6 +84,7 @@ export function resolveOptions(options: EventsModuleOptions = {}): ResolvedEvent
     errorReporter: errorReporter(options.errorReporter),
     contextHeaders: contextHeaders(options.contextHeaders),
     tracing: tracing(options.tracing),
+    metrics: metrics(options.metrics),
     currentManager: reader.callback('currentManager', options.currentManager),
     maxPayloadBytes: reader.count('maxPayloadBytes', options.maxPayloadBytes) ?? 1024 * 1024,
     tablePrefix: identifier('tablePrefix', options.tablePrefix, LONGEST_PREFIX) ?? 'event_',
@@ -139,6 +147,20 @@ function contextHeaders(value: ContextHeaders | undefined): ContextHeaders | und
 function tracing(value: EventsModuleOptions['tracing'] = {}): ResolvedEventsOptions['tracing'] {
   reader.names('tracing', value, TRACING_NAMES);
   return { parent: reader.oneOf('tracing.parent', value.parent, ['link', 'parent']) ?? 'link' };
+}
+
+function metrics(value: EventsModuleOptions['metrics'] = {}): ResolvedEventsOptions['metrics'] {
+  reader.names('metrics', value, METRICS_NAMES);
+  const { prometheus = false, prefix = 'events_', openTelemetry } = value;
+  const isRegistry = typeof prometheus === 'object' && typeof prometheus?.registerMetric === 'function';
+  if (typeof prometheus !== 'boolean' && !isRegistry) {
+    throw reader.invalid('metrics.prometheus', prometheus, 'true, false or a Registry of prom-client');
+  }
+  if (typeof prefix !== 'string' || !/^[A-Za-z]\w{0,99}$/.test(prefix)) {
+    const expected = '1 to 100 letters, digits and underscores, starting with a letter';
+    throw reader.invalid('metrics.prefix', prefix, expected);
+  }
+  return { prometheus, prefix, openTelemetry: reader.flag('metrics.openTelemetry', openTelemetry) ?? true };
 }
 
 function shutdownTimeout(value: unknown, leaseMs: number): number {

@@ -58,6 +58,7 @@ export {
   type StatsSnapshot,
 } from './observability/events-stats.service.js';
 export { EventLifecycle } from './observability/event-lifecycle.js';
+export type { PrometheusRegistry } from './observability/metrics/prometheus-registry.js';
 export type {
   DeliveryLabels,
   FactName,
@@ -102,6 +103,7 @@ export { InvalidPatternError } from './errors/invalid-pattern.error.js';
 export { KeyBusyError } from './errors/key-busy.error.js';
 export { LeaseLostError } from './errors/lease-lost.error.js';
 export { MissingDriverError } from './errors/missing-driver.error.js';
+export { MissingPackageError } from './errors/missing-package.error.js';
 export { NewerVersionError } from './errors/newer-version.error.js';
 export { NodeLostError } from './errors/node-lost.error.js';
 export { NoTransactionError } from './errors/no-transaction.error.js';

@@ -10,6 +10,7 @@ import { EventsLogger } from '../observability/events-logger.js';
 import { LogStorms } from '../observability/log-storms.js';
 import { EVENT_STORE, type EventStore } from '../store/event-store.js';
 import type { HandlerBacklog, NodeRecord } from '../store/records.js';
+import type { ClusterSample } from './cluster-sample.js';
 import { HandlerUpkeep } from './handler-upkeep.js';
 
 const PRUNE_EVERY_MS = 60_000;
@@ -40,7 +41,7 @@ export class Maintenance {
   private node = 0;
   private steadySince: () => number = () => Infinity;
   private stopped = false;
-  private sampled: readonly HandlerBacklog[] = [];
+  private sampled: ClusterSample | undefined;
 
   constructor(
     @Inject(EVENTS_OPTIONS) private readonly options: ResolvedEventsOptions,
@@ -56,6 +57,11 @@ export class Maintenance {
 
   /** Backlog per handler as of the last sample. */
   get backlog(): readonly HandlerBacklog[] {
+    return this.sampled?.backlog ?? [];
+  }
+
+  /** Undefined before the first one. */
+  get lastSample(): ClusterSample | undefined {
     return this.sampled;
   }
 
@@ -144,7 +150,12 @@ export class Maintenance {
 
   async sample(): Promise<void> {
     this.storms.sweep();
-    this.sampled = await this.store.backlog();
+    const [backlog, unprocessed, nodes] = await Promise.all([
+      this.store.backlog(),
+      this.store.unprocessed(),
+      this.store.nodes(),
+    ]);
+    this.sampled = { backlog, unprocessed, nodes: nodes.length };
   }
 
   /** Handlers that are gone for good, and what waits for them. */
