@@ -18,10 +18,15 @@ export interface DrainFigures {
  * Publishes in bulk, and one by one from 16 callers, to a node that rests; then lets it work until every outcome is
  * durable. Exact: as many runs as events, as many completions, no live row.
  */
-export async function drain(db: string, events: number, handlers = 1): Promise<DrainFigures> {
-  if (db === 'memory') return measure({ store: 'memory' }, events, handlers, async () => undefined);
+export async function drain(
+  db: string,
+  events: number,
+  { handlers = 1, metrics = false }: { handlers?: number; metrics?: boolean } = {},
+): Promise<DrainFigures> {
+  const options = { metrics: { prometheus: metrics } };
+  if (db === 'memory') return measure({ ...options, store: 'memory' }, events, handlers, async () => undefined);
   return onDatabase(db, (database) =>
-    measure({ dataSource: database.options }, events, handlers, (table) => database.count(table)),
+    measure({ ...options, dataSource: database.options }, events, handlers, (table) => database.count(table)),
   );
 }
 

@@ -14,7 +14,7 @@ import { workers } from './workers.js';
 /**
  * Measures with handlers that do nothing: history kept, default policies on, one outcome per delivery. A figure counts
  * only if its run was exact. `npm run bench -- [--db sqlite|postgres|mariadb|memory] [--events N] [--handlers H]
- * [--only name] [--seconds S] [--history N] [--retries R] [--json]`.
+ * [--only name] [--seconds S] [--history N] [--retries R] [--metrics] [--json]`.
  */
 const { values: flags } = parseArgs({
   options: {
@@ -28,12 +28,14 @@ const { values: flags } = parseArgs({
     history: { type: 'string', default: '100000' },
     /** Deliveries that wait for a retry beside a drain. */
     retries: { type: 'string', default: '1000000' },
+    /** Drain with metrics in a Prometheus registry. */
+    metrics: { type: 'boolean', default: false },
     only: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
 
-const { db } = flags;
+const { db, metrics } = flags;
 const NUMBERS = ['events', 'handlers', 'seconds', 'history', 'retries'] as const;
 const [events, handlers, seconds, history, waiting] = NUMBERS.map((flag) => {
   const value = Number(flags[flag]);
@@ -47,9 +49,9 @@ const onServer = db !== 'memory';
 
 /** Each makes and drops databases of its own. */
 const MEASUREMENTS: Readonly<Record<string, () => Promise<Figures>>> = {
-  drain: async () => ({ ...(await drain(db, events)) }),
+  drain: async () => ({ ...(await drain(db, events, { metrics })) }),
   handlers: async () => {
-    const { drain_s: drainHandlers20_s, exact } = await drain(db, events, handlers);
+    const { drain_s: drainHandlers20_s, exact } = await drain(db, events, { handlers, metrics });
     return { drainHandlers20_s, exact };
   },
   floor: async () => ({ ...(await floor(db, events)) }),
