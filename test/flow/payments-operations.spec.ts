@@ -98,6 +98,21 @@ describe.each(databaseKinds)('the payments service on $name', (kind) => {
     });
   });
 
+  it('GET /metrics is the text that Prometheus scrapes', async () => {
+    await service.post('/payments', payment('counted'));
+    await service.settled('counted');
+    const answer = await fetch(`${service.url}/metrics`);
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([
+      200,
+      'text/plain; version=0.0.4; charset=utf-8',
+    ]);
+    const text = await answer.text();
+    expect(text).toMatch(
+      /^events_deliveries_total\{event="payment\.processed",handler="\S+",outcome="completed"\} \d+$/m,
+    );
+    expect(text).toContain('\nevents_nodes 1\n');
+  });
+
   it('GET /stats counts each handler and the total', async () => {
     const { status, body } = await service.get('/stats');
     expect({ status, handlers: Object.keys(body['handlers'] as object).toSorted() }).toEqual({

@@ -3,6 +3,7 @@ import { APP_PIPE } from '@nestjs/core';
 import { TerminusModule } from '@nestjs/terminus';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { EventsModule } from 'nestjs-durable-events';
+import { Registry } from 'prom-client';
 import { Account } from './accounts/account.entity.js';
 import { AccountsController } from './accounts/accounts.controller.js';
 import type { AppConfig } from './app.config.js';
@@ -17,6 +18,7 @@ import { PartnerReportHandler } from './handlers/partner-report.handler.js';
 import { WelcomeGiftHandler } from './handlers/welcome-gift.handler.js';
 import { DeadLettersController } from './operations/dead-letters.controller.js';
 import { HealthController } from './operations/health.controller.js';
+import { MetricsController } from './operations/metrics.controller.js';
 import { StatsController } from './operations/stats.controller.js';
 import { PartnerController } from './partner/partner.controller.js';
 import { Partner } from './partner/partner.service.js';
@@ -38,6 +40,7 @@ const HANDLERS = [
 @Module({})
 export class AppModule {
   static forRoot({ database }: AppConfig): DynamicModule {
+    const registry = new Registry();
     return {
       module: AppModule,
       imports: [
@@ -46,7 +49,7 @@ export class AppModule {
         TypeOrmModule.forRoot({ ...database, entities: ENTITIES, synchronize: true }),
         TypeOrmModule.forFeature(ENTITIES),
         // Finds the DataSource above by itself, so events and payments share the database and its transactions.
-        EventsModule.forRoot({}),
+        EventsModule.forRoot({ metrics: { prometheus: registry } }),
         TerminusModule.forRoot({ logger: false }),
       ],
       controllers: [
@@ -55,6 +58,7 @@ export class AppModule {
         DeadLettersController,
         DownstreamController,
         HealthController,
+        MetricsController,
         PartnerController,
         StatsController,
       ],
@@ -62,6 +66,7 @@ export class AppModule {
         PaymentsService,
         Downstream,
         Partner,
+        { provide: Registry, useValue: registry },
         ...HANDLERS,
         { provide: APP_PIPE, useClass: StandardSchemaValidationPipe },
       ],

@@ -29,6 +29,8 @@ export interface DemoSummary {
   giftDuplicates: number;
   circuitOpened: number;
   balancesMatch: boolean;
+  /** What `/metrics` counted is what the tables say. */
+  metricsAgree: boolean;
   /** The states that `/health` went through, in order. */
   health: string[];
   elapsedMs: number;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Delivery } from 'nestjs-durable-events';
 import type { DemoResult } from './demo-result.js';
-import { answered, balanceProblems, BUSIEST_SECOND_ALLOWED, inState, problemsOf } from './findings.js';
+import { answered, balanceProblems, BUSIEST_SECOND_ALLOWED, inState, metricProblems, problemsOf } from './findings.js';
 import { HealthWatch } from './health-watch.js';
 import { inParallel } from './in-parallel.js';
 import { expectationOf, readLines } from './payments-file.js';
@@ -63,6 +63,7 @@ async function payAndCheck(
     const deliveries = await deliveriesOf(client, accepted);
     const balances = await client.accounts();
     const stats = await client.stats();
+    const metrics = await client.metrics();
     const partner = await client.partner();
     await watch.stop();
     const ended = await service.stop();
@@ -87,6 +88,7 @@ async function payAndCheck(
         giftDuplicates: inState(deliveries, 'duplicate'),
         circuitOpened,
         balancesMatch: balanceProblems(balances, expected.balances).length === 0,
+        metricsAgree: metricProblems({ metrics, answers, deliveries, stats }).length === 0,
         health: watch.states,
         elapsedMs: Math.round(performance.now() - startedAt),
       },
@@ -98,6 +100,7 @@ async function payAndCheck(
           answers,
           deliveries,
           stats,
+          metrics,
           balances,
           partner,
           healthStates: watch.states,

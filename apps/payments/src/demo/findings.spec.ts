@@ -1,6 +1,7 @@
 import type { Delivery, StatsSnapshot } from 'nestjs-durable-events';
 import { describe, expect, it } from 'vitest';
 import { balanceProblems, type Findings, problemsOf } from './findings.js';
+import { Exposition } from './exposition.js';
 import type { Expectation } from './payments-file.js';
 
 const expected: Expectation = {
@@ -14,6 +15,18 @@ const expected: Expectation = {
 };
 
 const delivery = (state: Delivery['state'], reason?: Delivery['reason']) => ({ state, reason }) as Delivery;
+
+/** What the service would count of them. */
+const metrics = (completed = 9) =>
+  new Exposition(`
+events_published_total{event="payment.processed"} 2
+events_deliveries_total{outcome="completed"} ${completed}
+events_deliveries_total{outcome="skipped"} 1
+events_deliveries_total{outcome="dead"} 2
+events_deliveries_total{outcome="retried"} 3
+events_dead_letters_total{reason="rejected"} 1
+events_dead_letters_total{reason="exhausted"} 1
+`);
 
 /** Two payments, both suspicious: nothing is wrong with it. */
 const good: Findings = {
@@ -38,8 +51,9 @@ const good: Findings = {
       'partner-report': {},
       'welcome-gift': {},
     },
-    total: { completed: 9, duplicates: 1, dead: 2, circuitOpened: 1 },
+    total: { completed: 9, duplicates: 1, dead: 2, retried: 3, snoozed: 0, circuitOpened: 1 },
   } as unknown as StatsSnapshot,
+  metrics: metrics(),
   balances: [{ userId: 'ann', currency: 'EUR', balance: 0.3 }],
   partner: { calls: 2, busiestSecond: 2 },
   healthStates: ['healthy', 'circuit-open', 'healthy'],
@@ -61,7 +75,7 @@ describe('problemsOf', () => {
     [
       'a payment that failed',
       { answers: [...good.answers.slice(1), { status: 500, body: {} }] },
-      ['payments accepted: 1, expected 2'],
+      ['payments accepted: 1, expected 2', 'published, by the metrics: 2, expected 1'],
     ],
     [
       'a delivery that died of something else',
@@ -70,8 +84,12 @@ describe('problemsOf', () => {
         'deliveries completed: 8, expected 9',
         'deliveries dead: 3, expected 2',
         'dead as exhausted (negative): 2, expected 1',
+        'completed, by the metrics: 9, expected 8',
+        'dead, by the metrics: 2, expected 3',
+        'exhausted, by the metrics: 1, expected 2',
       ],
     ],
+    ['metrics that count otherwise', { metrics: metrics(8) }, ['completed, by the metrics: 8, expected 9']],
     [
       'a cent too many',
       { balances: [{ userId: 'ann', currency: 'EUR', balance: 0.31 }] },
@@ -94,7 +112,7 @@ describe('problemsOf', () => {
       {
         stats: {
           handlers: { 'notify-customer': {}, 'account-balance': {}, 'fraud-check': {}, 'welcome-gift': {} },
-          total: { completed: 7, duplicates: 1, dead: 2, circuitOpened: 1 },
+          total: { completed: 7, duplicates: 1, dead: 2, retried: 3, snoozed: 0, circuitOpened: 1 },
         } as unknown as StatsSnapshot,
         deliveries: good.deliveries.slice(2),
       },
@@ -103,12 +121,18 @@ describe('problemsOf', () => {
         'deliveries: 10, expected 12',
         'deliveries completed: 7, expected 9',
         'completed, as the service counts: 7, expected 9',
+        'completed, by the metrics: 9, expected 7',
       ],
     ],
     [
       'a gift sent twice',
       { deliveries: [...good.deliveries.filter(({ state }) => state !== 'duplicate'), delivery('completed')] },
-      ['deliveries completed: 10, expected 9', 'duplicates of a gift: 0, expected 1'],
+      [
+        'deliveries completed: 10, expected 9',
+        'duplicates of a gift: 0, expected 1',
+        'completed, by the metrics: 9, expected 10',
+        'duplicates, by the metrics: 1, expected 0',
+      ],
     ],
     [
       'a partner called too often',

@@ -1,6 +1,7 @@
 import type { Delivery, StatsSnapshot } from 'nestjs-durable-events';
 import { toCents } from '../payments/amount.js';
 import { PARTNER_LIMIT } from '../partner/partner-limit.js';
+import type { Exposition } from './exposition.js';
 import { accountKey, type Expectation } from './payments-file.js';
 import type { Answer, Balance, PartnerUsage } from './service-client.js';
 
@@ -23,6 +24,7 @@ export interface Findings {
   /** Those of every accepted payment. */
   readonly deliveries: readonly Delivery[];
   readonly stats: StatsSnapshot;
+  readonly metrics: Exposition;
   readonly balances: readonly Balance[];
   readonly partner: PartnerUsage;
   readonly healthStates: readonly string[];
@@ -42,6 +44,33 @@ export function balanceProblems(balances: readonly Balance[], expected: Expectat
       (account) =>
         `balance of ${account} is ${found.get(account) ?? 'missing'} cents, expected ${expected.get(account) ?? 'none'}`,
     );
+}
+
+/** What the metrics count otherwise than the tables, or the service itself, a sentence each. */
+export function metricProblems({
+  metrics,
+  answers,
+  deliveries,
+  stats,
+}: Pick<Findings, 'metrics' | 'answers' | 'deliveries' | 'stats'>): string[] {
+  const outcome = (name: string) => metrics.sum('events_deliveries_total', { outcome: name });
+  const dead = (reason: string) => metrics.sum('events_dead_letters_total', { reason });
+  const diedOf = (reason: string) => deliveries.filter((delivery) => delivery.reason === reason).length;
+  const checks: [what: string, counted: number, expected: number][] = [
+    ['published', metrics.sum('events_published_total', { event: 'payment.processed' }), answered(answers, 202)],
+    ['completed', outcome('completed'), inState(deliveries, 'completed')],
+    ['duplicates', outcome('skipped'), inState(deliveries, 'duplicate')],
+    ['dead', outcome('dead'), inState(deliveries, 'dead')],
+    ['rejected', dead('rejected'), diedOf('rejected')],
+    ['exhausted', dead('exhausted'), diedOf('exhausted')],
+    ['retried', outcome('retried'), stats.total.retried],
+    ['snoozed', outcome('snoozed'), stats.total.snoozed],
+    ['in flight', metrics.sum('events_in_flight'), 0],
+    ['circuits', metrics.sum('events_circuit_state'), 0],
+  ];
+  return checks
+    .filter(([, counted, expected]) => counted !== expected)
+    .map(([what, counted, expected]) => `${what}, by the metrics: ${counted}, expected ${expected}`);
 }
 
 /** What is not as the file says it should be, a sentence each. */
@@ -81,7 +110,7 @@ export function problemsOf(found: Findings, expected: Expectation): string[] {
   const problems = checks
     .filter(([, is, should]) => is !== should)
     .map(([what, is, should]) => `${what}: ${String(is)}, expected ${String(should)}`);
-  problems.push(...balanceProblems(found.balances, expected.balances));
+  problems.push(...balanceProblems(found.balances, expected.balances), ...metricProblems(found));
   if (found.partner.busiestSecond > BUSIEST_SECOND_ALLOWED)
     problems.push(
       `the partner got ${found.partner.busiestSecond} calls in a second, allowed ${BUSIEST_SECOND_ALLOWED}`,

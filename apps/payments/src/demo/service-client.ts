@@ -1,4 +1,5 @@
 import type { Delivery, StatsSnapshot } from 'nestjs-durable-events';
+import { Exposition } from './exposition.js';
 
 /** Answer to one payment. */
 export interface Answer {
@@ -53,6 +54,12 @@ export class ServiceClient {
 
   stats(): Promise<StatsSnapshot> {
     return this.get('/stats');
+  }
+
+  async metrics(): Promise<Exposition> {
+    const response = await this.fetch('/metrics');
+    if (!response.ok) throw new Error(`GET /metrics answered ${response.status}`);
+    return new Exposition(await response.text());
   }
 
   partner(): Promise<PartnerUsage> {

@@ -46,6 +46,7 @@ export function summaryTable({ summary, expected, handlers, refusals, problems }
     `partner-report (rate limit): put back ${summary.rateLimited} times; ${summary.busiestSecond} calls in its busiest second, of ${summary.busiestSecondAllowed} allowed`,
     `welcome-gift (idempotent by user): ${summary.gifts} gifts, ${summary.giftDuplicates} deliveries found theirs sent already`,
     `refused: ${refusals.join(' | ')}`,
+    `/metrics: ${summary.metricsAgree ? 'agree' : 'DO NOT AGREE'} with the tables`,
     `/health: ${summary.health.join(' -> ')}`,
     `took ${(summary.elapsedMs / 1_000).toFixed(1)} s`,
     ...(problems.length === 0
