@@ -20,7 +20,7 @@ type NewSeries = (labels: readonly string[]) => RecordValue;
 
 /**
  * Metrics of prom-client. That looks up the labels anew at each `inc` and `observe`, which takes several times as long as
- * all else that a fact costs; there are five to a delivery. So values are summed up here, and it gets them when it collects.
+ * all else that a fact costs; there are three to a delivery. So values are summed up here, and it gets them when it collects.
  */
 export class PrometheusSink implements MetricSink {
   private readonly registered: string[] = [];
