@@ -11,6 +11,7 @@ import {
   EventMessage,
   EventPublisher,
   EventsNode,
+  OnDeadLetter,
   OnEvent,
   PermanentError,
   type EventsModuleOptions,
@@ -30,6 +31,11 @@ class Orders {
   @OnEvent('order.placed', { name: 'orders', retry: { maxAttempts: 3, initialDelay: '1s', jitter: 'none' } })
   async place(event: EventMessage, context: DeliveryContext): Promise<void> {
     await this.work(event, context);
+  }
+
+  @OnDeadLetter('order.*', { name: 'alarm' })
+  alarm(event: EventMessage): void {
+    this.mails.push(event);
   }
 
   @OnEvent('mail.due', { name: 'mails' })
@@ -323,6 +329,23 @@ describe('an attempt', () => {
     const span = traces.only('process order.placed orders');
     expect(span.attributes).toMatchObject({ 'events.outcome': outcome, ...rest });
     expect(span.status.code).toBe(outcome === 'dead' ? SpanStatusCode.ERROR : SpanStatusCode.UNSET);
+  });
+
+  it('of an @OnDeadLetter handler is linked to the attempt that died, and correlates with its event', async () => {
+    const traces = register();
+    const { kit, publisher, orders } = await start();
+    orders.work = () => {
+      throw new PermanentError('never');
+    };
+    const { id } = await publisher.publish('order.placed', {});
+    await kit.drain();
+    const alarm = traces.only('process events.dead-letter alarm');
+    expect(linksOf(alarm)).toEqual([idsOf(traces.only('process order.placed orders'))]);
+    expect(alarm.attributes).toMatchObject({
+      'messaging.message.conversation_id': id,
+      'events.causation_id': id,
+      'events.outcome': 'completed',
+    });
   });
 
   it('with an error after its transaction has committed is completed, and has the error', async () => {

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { DeliveredEvent } from '../envelope/delivered-event.js';
 import { validatePayload } from '../envelope/validate-payload.js';
 import { deadLetterNotice } from '../store/dead-letter-notice.js';
@@ -104,4 +104,27 @@ it('made of the notice is frozen, and so is the event in it; its dates can be re
     Object.isFrozen(letter.event.headers),
     letter.diedAt.toISOString(),
   ]).toEqual([true, true, true, true, '1970-01-01T00:00:02.000Z']);
+});
+
+describe('the headers of a notice', () => {
+  const headersOf = async (event: Partial<DeadLetterRecord['event']>, trace?: string) => {
+    const failures = [{ at: 1, attempt: 1, name: 'Error', message: 'no', node: 'a', ...(trace && { trace }) }];
+    return (await noticed({ ...record, failures, event: { ...record.event, ...event } })).headers;
+  };
+
+  it('are those of the event, and say what the notice goes back to', async () => {
+    const ids = { 'correlation-id': 'e1', 'causation-id': 'e1' };
+    expect(await headersOf({})).toEqual({ tenant: 'acme', ...ids });
+    expect(await headersOf({ headers: null })).toEqual(ids);
+    expect(await headersOf({ headers: 'no JSON' })).toEqual(ids);
+    const headers = '{"correlation-id":"c","causation-id":"e0"}';
+    expect(await headersOf({ headers })).toEqual({ 'correlation-id': 'c', 'causation-id': 'e1' });
+  });
+
+  it('have the trace of the last attempt, or that of the publish where there is none', async () => {
+    const headers = '{"traceparent":"of the publish","tracestate":"its own"}';
+    expect(await headersOf({ headers })).toMatchObject(JSON.parse(headers) as object);
+    const withTrace = await headersOf({ headers }, 'of the attempt');
+    expect([withTrace['traceparent'], withTrace['tracestate']]).toEqual(['of the attempt', undefined]);
+  });
 });

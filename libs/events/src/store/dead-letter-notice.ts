@@ -1,4 +1,5 @@
 import { RESERVED_PREFIX } from '../envelope/event-type-name.js';
+import { CAUSATION_ID, CORRELATION_ID } from '../envelope/header-names.js';
 import type { DeadLetterRecord, NewEvent } from './records.js';
 
 /** The event by which `@OnDeadLetter` handlers learn of a dead letter. */
@@ -28,13 +29,30 @@ export function deadLetterNotice(letter: DeadLetterRecord, claims: number): NewE
     type: DEAD_LETTER_TYPE,
     version: 1,
     payload: `${JSON.stringify(rest).slice(0, -1)},"event":${eventText}}`,
-    headers: null,
+    headers: JSON.stringify(headersOf(letter)),
     orderingKey: null,
     priority: null,
     occurredAt: letter.diedAt,
     availableAt: null,
     deliveries: [],
   };
+}
+
+/**
+ * The event's own, so that who is told of its death is told in its context (tenant, correlation), and the trace of the
+ * attempt that it died of.
+ */
+function headersOf({ event, failures }: DeadLetterRecord): Record<string, unknown> {
+  const stored = event.headers === null ? undefined : parsed(event.headers);
+  const headers: Record<string, unknown> = typeof stored === 'object' ? { ...stored } : {};
+  headers[CORRELATION_ID] ??= event.id;
+  headers[CAUSATION_ID] = event.id;
+  const traceparent = failures.at(-1)?.trace;
+  if (traceparent !== undefined) {
+    headers['traceparent'] = traceparent;
+    delete headers['tracestate'];
+  }
+  return headers;
 }
 
 /** As it is: parsed and written again, it might not be the same. What another program stored as no JSON is a text. */

@@ -32,12 +32,12 @@ export function deadLetterNotices(d: Dialect) {
 }
 
 function storeRaw(d: Dialect) {
-  const into = `insert into ${d.tables.inbox} (id, type, version, payload, bytes, occurred_at, received_at)`;
-  const fromArrays = `${into} select id, type, version, payload::json, bytes, occurred_at, $7
-    from unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::int[], $6::bigint[])
-      n (id, type, version, payload, bytes, occurred_at)
+  const into = `insert into ${d.tables.inbox} (id, type, version, payload, headers, bytes, occurred_at, received_at)`;
+  const fromArrays = `${into} select id, type, version, payload::json, headers::json, bytes, occurred_at, $8
+    from unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::text[], $6::int[], $7::bigint[])
+      n (id, type, version, payload, headers, bytes, occurred_at)
     on conflict (id) do nothing`;
-  const one = `${into} values (?, ?, ?, ?, ?, ?, ?) on conflict (id) do nothing`;
+  const one = `${into} values (?, ?, ?, ?, ?, ?, ?, ?) on conflict (id) do nothing`;
   const rowsOnce = `${into} values ? on duplicate key update id = ${d.tables.inbox}.id`;
 
   return function* (events: readonly NewEvent[], now: number): SqliteVerb<void> {
@@ -46,7 +46,8 @@ function storeRaw(d: Dialect) {
       events.map((event) => event.type),
       events.map((event) => event.version),
       events.map((event) => event.payload),
-      events.map((event) => Buffer.byteLength(event.payload)),
+      events.map((event) => event.headers),
+      events.map((event) => Buffer.byteLength(event.payload) + Buffer.byteLength(event.headers ?? '')),
       events.map((event) => event.occurredAt),
     ];
     if (d.type === 'postgres') {
