@@ -47,7 +47,7 @@ function storeRaw(d: Dialect) {
       events.map((event) => event.version),
       events.map((event) => event.payload),
       events.map((event) => event.headers),
-      events.map((event) => Buffer.byteLength(event.payload) + Buffer.byteLength(event.headers ?? '')),
+      events.map((event) => Buffer.byteLength(event.payload)),
       events.map((event) => event.occurredAt),
     ];
     if (d.type === 'postgres') {
