@@ -6,6 +6,7 @@ import { floor } from './floor.js';
 import { idleSession } from './idle-session.js';
 import { lanes } from './lanes.js';
 import { latency } from './latency.js';
+import { observed } from './observed.js';
 import { prune } from './prune.js';
 import { retries } from './retries.js';
 import { sustained } from './sustained.js';
@@ -58,6 +59,7 @@ const MEASUREMENTS: Readonly<Record<string, () => Promise<Figures>>> = {
   latency: async () => ({ ...(await latency(db)) }),
   sustained: async () => ({ ...(await sustained(db, seconds, history)) }),
   chain: async () => ({ ...(await chain(events)) }),
+  observed: () => observed(db, events),
   prune: async () => ({ ...(await prune(db, events)) }),
   retries: async () => ({ ...(await retries(db, events, waiting)) }),
   workers: async () => ({ ...(await workers(db, events)) }),
