@@ -4,7 +4,12 @@ import { EventsLogger } from '../observability/events-logger.js';
 import { EVENT_STORE, type EventStore, type Topic } from '../store/event-store.js';
 
 /** Other nodes are told at most so often: at once when they were not told for so long, else when the time is up. */
-const TELL_EVERY_MS = 2;
+const TELL_EVERY_MS = 10;
+/**
+ * A commit that is alone may tell sooner. On PostgreSQL those that tell wait for one another, until the log is on the disk:
+ * one publish after the other does not notice, many at once would.
+ */
+const TELL_ALONE_EVERY_MS = 1;
 
 /** What there is to do: deliveries to claim, raw events to fan out, deliveries that fall due, handlers to look at anew. */
 export interface Work {
@@ -38,9 +43,13 @@ export class WorkSignal {
     this.listeners.add(listener);
   }
 
-  /** Whether the commit of new work should tell the other nodes itself. Whoever is told yes passes that to `raise`. */
-  shouldTell(): boolean {
-    if (this.timer !== undefined || this.closed || this.waitMs > 0) return false;
+  /**
+   * Whether the commit of new work should tell the other nodes itself. Whoever is told yes passes that to `raise`.
+   * @param isAlone no other commit of this process is under way.
+   */
+  shouldTell(isAlone: boolean): boolean {
+    const waitMs = this.waitMs(isAlone ? TELL_ALONE_EVERY_MS : TELL_EVERY_MS);
+    if (this.timer !== undefined || this.closed || waitMs > 0) return false;
     this.toldAt = this.clock.monotonic();
     return true;
   }
@@ -54,7 +63,7 @@ export class WorkSignal {
       this.toldAt = this.clock.monotonic();
       // Polling finds what a lost notification has not told.
       this.tell('work');
-    }, this.waitMs);
+    }, this.waitMs(TELL_EVERY_MS));
   }
 
   /** A handler's circuit, or whether it is paused, has changed in the store. */
@@ -63,8 +72,8 @@ export class WorkSignal {
     if (!this.closed) this.tell('handlers');
   }
 
-  private get waitMs(): number {
-    return Math.max(0, this.toldAt + TELL_EVERY_MS - this.clock.monotonic());
+  private waitMs(everyMs: number): number {
+    return Math.max(0, this.toldAt + everyMs - this.clock.monotonic());
   }
 
   private tell(topic: Topic): void {

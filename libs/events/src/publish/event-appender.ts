@@ -16,6 +16,8 @@ import type { PublishReceipt } from './publish.types.js';
 /** Stores built events with their deliveries, and wakes whoever can work on them once they are committed. */
 @Injectable()
 export class EventAppender {
+  private underWay = 0;
+
   constructor(
     @Inject(EVENT_STORE) private readonly store: EventStore,
     private readonly clock: Clock,
@@ -35,11 +37,17 @@ export class EventAppender {
     let told = false;
     const append = (claim?: ClaimRequest) => {
       // What this node claims at once is no business of others.
-      told = !claim && this.signal.shouldTell();
+      told = !claim && this.signal.shouldTell(this.underWay === 1);
       const request = { events, registryVersion, now: this.clock.now(), tell: told, claim };
       return this.store.append(request, manager);
     };
-    const result = manager ? await append() : await this.executor.claimWith(handlersOf(events), append);
+    this.underWay++;
+    let result: AppendResult;
+    try {
+      result = manager ? await append() : await this.executor.claimWith(handlersOf(events), append);
+    } finally {
+      this.underWay--;
+    }
     // Behind, so the processor owes these a detour, but not the next; a publisher-only node learns of new handlers by this.
     // Before the first load a copy must stay behind: this node's own handlers are to come.
     if (!result.fannedOut && registry.version >= 0) registry.refresh().catch(() => {});
