@@ -53,19 +53,25 @@ describe('without spans', () => {
     kit.expectOutcome('orders', { outcome: 'completed' });
   });
 
-  it('an unsampled trace is handed on, and no failure names it', async () => {
-    const traces = register({ sampler: new AlwaysOffSampler() });
-    const { kit, publisher, inbox, orders } = await start();
-    orders.work = (_event, { attempt }) => {
-      if (attempt === 1) throw new Error('down');
-    };
-    const { id } = await publisher.publish('order.placed', {});
-    await kit.drain({ advance: true });
-    expect((await inbox.get(id))?.headers['traceparent']).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/);
-    const [{ failures }] = await inbox.deliveries(id);
-    expect(failures.map((failure) => 'trace' in failure)).toEqual([false]);
-    expect(traces.spans).toEqual([]);
-  });
+  it.each([
+    ['link', undefined],
+    ['parent', expect.stringMatching(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/)],
+  ] as const)(
+    'an unsampled trace goes on for %s only if it is needed, and no failure names it',
+    async (parent, header) => {
+      const traces = register({ sampler: new AlwaysOffSampler() });
+      const { kit, publisher, inbox, orders } = await start({ tracing: { parent } });
+      orders.work = (_event, { attempt }) => {
+        if (attempt === 1) throw new Error('down');
+      };
+      const { id } = await publisher.publish('order.placed', {});
+      await kit.drain({ advance: true });
+      expect((await inbox.get(id))?.headers['traceparent']).toEqual(header);
+      const [{ failures }] = await inbox.deliveries(id);
+      expect(failures.map((failure) => 'trace' in failure)).toEqual([false]);
+      expect(traces.spans).toEqual([]);
+    },
+  );
 
   it('a sampler or a processor that throws changes nothing, and is said once', async () => {
     const said: string[] = [];

@@ -11,6 +11,7 @@ import {
   type Span,
   SpanKind,
   trace,
+  TraceFlags,
   type Tracer,
 } from '@opentelemetry/api';
 import { Clock } from '../../clock/clock.js';
@@ -84,11 +85,21 @@ export class EventTracing {
     return { context: trace.setSpan(publisher, span), span: this.describe(span, attempt) };
   }
 
-  /** The headers by which handlers find this context: traceparent, tracestate and baggage, as the propagator has it. */
-  headers(from: Context | undefined): Record<string, string> {
+  /**
+   * The headers by which handlers find this context: traceparent, tracestate and baggage, as the propagator has it. A trace
+   * that nobody keeps is left out, unless attempts go on with it: there would be nothing to link to, and it would cost
+   * each event a hundred bytes.
+   */
+  headers(from = context.active()): Record<string, string> {
     const carrier: Record<string, string> = {};
-    if (hasPropagator()) guardTracing(() => propagation.inject(from ?? context.active(), carrier));
+    if (hasPropagator()) guardTracing(() => propagation.inject(this.worthKeeping(from), carrier));
     return carrier;
+  }
+
+  private worthKeeping(from: Context): Context {
+    const span = trace.getSpanContext(from);
+    const isKept = !span || (span.traceFlags & TraceFlags.SAMPLED) !== 0;
+    return isKept || this.options.tracing.parent === 'parent' ? from : trace.deleteSpan(from);
   }
 
   private describe(span: Span, attempt: Attempt): AttemptSpan | undefined {
