@@ -13,6 +13,7 @@ import {
   trace,
   TraceFlags,
   type Tracer,
+  type TracerProvider,
 } from '@opentelemetry/api';
 import { Clock } from '../../clock/clock.js';
 import type { EventMessage } from '../../envelope/event-message.js';
@@ -122,16 +123,25 @@ export class EventTracing {
 
 /** Asked anew each time, so that an SDK may come late. */
 function hasTracer(): boolean {
+  return provider() !== NO_PROVIDER;
+}
+
+function provider(): TracerProvider {
   const provider = trace.getTracerProvider();
-  return !(provider instanceof ProxyTracerProvider) || provider.getDelegate() !== NO_PROVIDER;
+  return provider instanceof ProxyTracerProvider ? provider.getDelegate() : provider;
 }
 
 function hasPropagator(): boolean {
   return propagation.fields().length > 0;
 }
 
+let latest: { readonly of: TracerProvider; readonly tracer: Tracer } | undefined;
+
+/** To ask a provider takes half as long as to start a span that nobody keeps. */
 function tracer(): Tracer {
-  return trace.getTracer(SYSTEM);
+  const of = provider();
+  if (latest?.of !== of) latest = { of, tracer: of.getTracer(SYSTEM) };
+  return latest.tracer;
 }
 
 /** Whether the headers bring more than a trace: baggage, or what only another propagator understands. */
