@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** How many jobs a bulk has. */
 export const BULK = 500;
+const WARM_UP = 10_000;
 /** A multiple of `BULK`. */
 const EVENTS = Number(process.env.PEERS_EVENTS ?? 30_000);
 const SINGLES = 2_000;
@@ -33,8 +34,8 @@ export const names = (count) => Array.from({ length: count }, (_, index) => `ben
 
 /** Measures this program's system, and prints the figures. @param {System} system */
 export async function measure({ add, addBulk, work, left = async () => 0, close }) {
-  const bulk = async (handlers) => {
-    for (let done = 0; done < EVENTS; done += BULK) await addBulk(done, handlers);
+  const bulk = async (handlers, events = EVENTS) => {
+    for (let done = 0; done < events; done += BULK) await addBulk(done, handlers);
   };
   const drain = async (handlers, jobs) => {
     let runs = 0;
@@ -49,6 +50,9 @@ export async function measure({ add, addBulk, work, left = async () => 0, close 
     return drained;
   };
 
+  // Code that is not compiled yet, and tables that are not in memory yet, are nobody's speed.
+  await bulk(1, WARM_UP);
+  await drain(1, WARM_UP);
   const publishBulk_s = await rate(EVENTS, () => bulk(1));
   const publish1_s = await rate(SINGLES, () => singles(add));
   const drain_s = await drain(1, EVENTS + SINGLES);
