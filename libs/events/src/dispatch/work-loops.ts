@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { Clock } from '../clock/clock.js';
+import { Clock, type TimerHandle } from '../clock/clock.js';
 import { EVENTS_OPTIONS } from '../events.module-definition.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
 import { EventsLogger } from '../observability/events-logger.js';
@@ -12,6 +12,9 @@ import type { Work } from './work-signal.js';
 
 /** How often a node asks whose circuit is open and who is paused, when it is not told: others must know within a second. */
 const WATCH_EVERY_MS = 500;
+
+/** Raw events are rare, and their own node fans them out: other nodes claim first, and look for those this much later. */
+const LOOK_FOR_RAW_AFTER_MS = 5;
 
 /** A loop that has not ended a turn for this long, beyond its interval, is stalled. */
 const STALLED_AFTER_MS = 10_000;
@@ -31,6 +34,7 @@ export class WorkLoops {
   private readonly watching: Loop;
   private readonly loops: readonly Loop[];
   private readonly news: News;
+  private rawTimer: TimerHandle;
 
   constructor(
     @Inject(EVENTS_OPTIONS) private readonly options: ResolvedEventsOptions,
@@ -45,7 +49,7 @@ export class WorkLoops {
       return false;
     };
     this.watching = this.loop('watch', watch, () => watchMs);
-    this.news = new News(clock, () => this.notice({ raw: true }));
+    this.news = new News(clock, () => this.lookAfterNews());
     const idleMs = () => executor.idleMs();
     const execute = async () => {
       const isNews = this.news.take();
@@ -86,6 +90,7 @@ export class WorkLoops {
   /** Resolves when no turn is under way and none will start. */
   async stop(): Promise<void> {
     this.news.close();
+    this.clock.clearTimeout(this.rawTimer);
     await Promise.all([...this.loops, this.watching].map((loop) => loop.stop()));
   }
 
@@ -104,6 +109,14 @@ export class WorkLoops {
     if (dueAt !== undefined && dueAt > this.clock.now()) this.executor.expect(dueAt);
     if (newcomers) this.executor.admit(newcomers);
     this.executing.wake();
+  }
+
+  private lookAfterNews(): void {
+    this.executing.wake();
+    this.rawTimer ??= this.clock.setTimeout(() => {
+      this.rawTimer = undefined;
+      this.processing.wake();
+    }, LOOK_FOR_RAW_AFTER_MS);
   }
 
   wakeExecutor(): void {
