@@ -42,6 +42,7 @@ export class DeliveryPump {
     this.outside(() => this.startBest());
   }
 
+  /** For what has been started outside of any publish, as all runs have. */
   private startBest(): void {
     const { slots, load, options, wake } = this.parts;
     while (load.running < options.concurrency) {
@@ -94,7 +95,7 @@ export class DeliveryPump {
     if (!keepsLaneWaiting(settlement)) slot.advance(delivery);
     else if (delivery.lane !== null) this.giveBack(slot.lanes.breakOff(delivery.lane));
     this.giveBack(slot.takeBack(slot.keepable));
-    this.start();
+    this.startBest();
     if (slot.maybeMore && slot.queue.length <= slot.prefetch(options.batchSize) / 2) wake();
   }
 
