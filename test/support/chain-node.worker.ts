@@ -22,6 +22,7 @@ import {
   type HandlerStats,
   type OnEventOptions,
 } from '../../libs/events/src/index.js';
+import type { CallMessage } from './called-process.js';
 import { serveCalls } from './serve-calls.js';
 
 /**
@@ -45,14 +46,6 @@ export interface WorkPayload {
   /** `work` writes a row into `effects` through `context.transaction`. */
   readonly effect?: boolean;
 }
-
-export type ChainNodeCommand =
-  | { readonly kind: 'call'; readonly call: number; readonly method: keyof ChainNodeMethods; readonly args: unknown[] }
-  | { readonly kind: 'close' };
-
-export type ChainNodeMessage =
-  | { readonly kind: 'ready' }
-  | { readonly kind: 'answer'; readonly call: number; readonly value?: unknown; readonly error?: string };
 
 /** What a test may call in the node's process. */
 export interface ChainNodeMethods {
@@ -156,7 +149,7 @@ function methodsOf(app: INestApplicationContext): ChainNodeMethods {
   };
 }
 
-function send(message: ChainNodeMessage): void {
+function send(message: CallMessage): void {
   process.send?.(message);
 }
 

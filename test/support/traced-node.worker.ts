@@ -12,6 +12,7 @@ import {
   OnEvent,
   type EventsModuleOptions,
 } from '../../libs/events/src/index.js';
+import type { CallMessage } from './called-process.js';
 import { serveCalls } from './serve-calls.js';
 import { Traces } from './traces.js';
 
@@ -23,14 +24,6 @@ export interface TracedNodeConfig {
   readonly dataSource: DataSourceOptions;
   readonly events?: Omit<EventsModuleOptions, 'dataSource'>;
 }
-
-export type TracedNodeCommand =
-  | { readonly kind: 'call'; readonly call: number; readonly method: keyof TracedNodeMethods; readonly args: unknown[] }
-  | { readonly kind: 'close' };
-
-export type TracedNodeMessage =
-  | { readonly kind: 'ready' }
-  | { readonly kind: 'answer'; readonly call: number; readonly value?: unknown; readonly error?: string };
 
 /** A span as a test needs it. */
 export interface SeenSpan {
@@ -125,7 +118,7 @@ async function main(): Promise<void> {
   });
   process.channel?.unref();
   process.once('disconnect', () => process.exit());
-  process.send?.({ kind: 'ready' } satisfies TracedNodeMessage);
+  process.send?.({ kind: 'ready' } satisfies CallMessage);
 }
 
 await main();
