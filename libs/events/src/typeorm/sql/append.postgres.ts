@@ -10,7 +10,7 @@ import { dueAt } from './rows.js';
 
 /**
  * One statement, so one snapshot: the version that it compares is the one its deliveries go by. `seq` is taken in the
- * order given, before the insert, so that deliveries are joined by number and not by id. The lock per ordering key is
+ * order given, before the insert, so that deliveries find theirs by number and not by id. The lock per ordering key is
  * a statement before it: `seq` must be taken after the lock is held, or its order would not be commit order.
  * `notice` is sent with the commit: by itself it would cost another.
  */
@@ -23,8 +23,8 @@ export function appendPostgres(t: Tables) {
     const locks = orderingLocks(events);
     if (locks.length > 0 || claim) yield BEGIN;
     if (locks.length > 0) yield* query(lock, [locks]);
-    const deliveries = events.flatMap((event, index) =>
-      event.deliveries.map((delivery) => ({ ord: index + 1, ...delivery })),
+    const deliveries = events.flatMap(({ availableAt, deliveries: of }, index) =>
+      of.map((delivery) => ({ ord: index + 1, dueAt: dueAt(availableAt, now), ...delivery })),
     );
     const isFresh = events.every(({ generatedId }) => generatedId);
     const [row] = yield* query<{ current: boolean; stored: number[] | null }>(
@@ -46,6 +46,7 @@ export function appendPostgres(t: Tables) {
         textArray(deliveries, (delivery) => delivery.handler),
         numberArray('smallint', deliveries, (delivery) => delivery.priority),
         textArray(deliveries, (delivery) => delivery.orderingKey),
+        numberArray('bigint', deliveries, (delivery) => delivery.dueAt),
         notice?.channel ?? null,
         notice?.message ?? null,
       ],
@@ -58,6 +59,7 @@ export function appendPostgres(t: Tables) {
 }
 
 /**
+ * Arrays are unnested in the select list: side by side in `from`, each is written to a store of its own and read back.
  * @param fresh no id of these can be there already: looking for it, and inserting so that another's may come in between,
  *   takes a third of the insert.
  */
@@ -65,29 +67,35 @@ function appendSql(t: Tables, fresh: boolean): string {
   return `
     with registry as materialized (select version = $1 as current from ${t.registry} where id = 1),
     given as materialized (
-      select nextval((select pg_get_serial_sequence(${literal(t.inbox)}, 'seq')::regclass)) as seq, e.*
-      from unnest($3::text[], $4::text[], $5::int[], $6::text[], $7::text[], $8::int[], $9::text[], $10::smallint[], $11::bigint[], $12::bigint[])
-        with ordinality e (id, type, version, payload, headers, bytes, ordering_key, priority, occurred_at, available_at, ord)
+      select array(
+        select nextval((select pg_get_serial_sequence(${literal(t.inbox)}, 'seq')::regclass))
+        from generate_series(1, cardinality($3::text[]))
+      ) as seqs
     ),
     stored as (
       insert into ${t.inbox} (seq, id, type, version, payload, headers, bytes, ordering_key, priority, occurred_at, received_at, available_at, fanned_out_at)
       select seq, id, type, version, payload::json, headers::json, bytes, ordering_key, priority, occurred_at, $2, available_at,
         case when (select current from registry) then $2::bigint end
-      from given
+      from (
+        select unnest((select seqs from given)) as seq, unnest($3::text[]) as id, unnest($4::text[]) as type,
+          unnest($5::int[]) as version, unnest($6::text[]) as payload, unnest($7::text[]) as headers, unnest($8::int[]) as bytes,
+          unnest($9::text[]) as ordering_key, unnest($10::smallint[]) as priority, unnest($11::bigint[]) as occurred_at,
+          unnest($12::bigint[]) as available_at
+      ) e
       ${fresh ? '' : 'on conflict (id) do nothing returning seq'}
     ),
     delivered as (
-      insert into ${t.delivery} (event_seq, handler, priority, available_at, ordering_key)
-      select given.seq, d.handler, d.priority, case when given.available_at > $2 then given.available_at end, d.ordering_key
-      from unnest($13::int[], $14::text[], $15::smallint[], $16::text[]) with ordinality d (ord, handler, priority, ordering_key, n)
-      join given on given.ord = d.ord
-      ${fresh ? '' : 'join stored on stored.seq = given.seq'}
-      where (select current from registry)
-      order by d.n
+      insert into ${t.delivery} (event_seq, handler, priority, ordering_key, available_at)
+      select event_seq, handler, priority, ordering_key, available_at
+      from (
+        select (select seqs from given)[unnest($13::int[])] as event_seq, unnest($14::text[]) as handler,
+          unnest($15::smallint[]) as priority, unnest($16::text[]) as ordering_key, unnest($17::bigint[]) as available_at
+      ) d
+      where (select current from registry) ${fresh ? '' : 'and event_seq in (select seq from stored)'}
     )
     select (select current from registry) as current,
-      ${fresh ? 'null' : 'array(select ord::int from given join stored using (seq))'} as stored,
-      (select pg_notify($17, $18) where $17 is not null)`;
+      ${fresh ? 'null' : 'array(select ord::int from unnest((select seqs from given)) with ordinality g (seq, ord) where seq in (select seq from stored))'} as stored,
+      (select pg_notify($18, $19) where $18 is not null)`;
 }
 
 /** A quoted name as a text literal. */

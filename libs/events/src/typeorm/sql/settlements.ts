@@ -1,4 +1,4 @@
-import type { CompletionOutcome, DeadReason, Settlement } from '../../store/records.js';
+import type { DeadReason, Settlement } from '../../store/records.js';
 
 /** One settlement as parameters: what its outcome has no use for is null. */
 export interface SettlementRow {
@@ -42,18 +42,29 @@ export function toRow(settlement: Settlement): SettlementRow {
   return failure ? { ...row, attempts: 1, reason, failure: JSON.stringify(failure) } : { ...row, reason };
 }
 
+const FATES: Readonly<Record<Settlement['outcome'], Fate>> = {
+  completed: 'finished',
+  duplicate: 'finished',
+  cancelled: 'finished',
+  dead: 'dead',
+  retry: 'back',
+  snoozed: 'back',
+  released: 'back',
+};
+
 export function fateOf(outcome: Settlement['outcome']): Fate {
-  if (outcome === 'dead') return 'dead';
-  return isCompletion(outcome) ? 'finished' : 'back';
+  return FATES[outcome];
+}
+
+/** Outcomes of one fate, for an SQL list. */
+export function outcomesOf(fate: Fate): string {
+  const outcomes = Object.entries(FATES).filter(([, of]) => of === fate);
+  return outcomes.map(([outcome]) => `'${outcome}'`).join(', ');
 }
 
 /** What the key of a settled delivery becomes. */
 export function keyStateOf(outcome: Settlement['outcome']): 'completed' | 'failed' {
   return outcome === 'completed' ? 'completed' : 'failed';
-}
-
-function isCompletion(outcome: Settlement['outcome']): outcome is CompletionOutcome {
-  return outcome === 'completed' || outcome === 'duplicate' || outcome === 'cancelled';
 }
 
 /** A lease as a key: of settlements with the same lease only the first can be written. */
