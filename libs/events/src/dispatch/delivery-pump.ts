@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Clock } from '../clock/clock.js';
 import type { ResolvedEventsOptions } from '../events.options.interface.js';
 import { leaseOf } from '../store/lease-of.js';
-import type { ClaimedDelivery } from '../store/records.js';
+import type { ClaimedDelivery, Settlement } from '../store/records.js';
 import { mayHaveBetter } from './claim-planner.js';
 import type { DeliveryRunner } from './delivery-runner.js';
 import type { Claimed, HandlerSlot } from './handler-slot.js';
@@ -55,7 +55,7 @@ export class DeliveryPump {
       const claimed = slot.queue.shift() as Claimed;
       load.begin();
       slot.running++;
-      void this.run(slot, claimed);
+      this.run(slot, claimed);
     }
   }
 
@@ -79,14 +79,19 @@ export class DeliveryPump {
     this.parts.wake();
   }
 
-  private async run(slot: HandlerSlot, claimed: Claimed): Promise<void> {
-    const { delivery, node } = claimed;
-    const { clock, load, runner, settler, options, wake } = this.parts;
+  private run(slot: HandlerSlot, claimed: Claimed): void {
+    const { clock, runner } = this.parts;
     const startedAt = clock.monotonic();
-    const settlement = await runner.run(slot, claimed);
+    void runner
+      .run(slot, claimed)
+      .then((settlement) => this.ended(slot, claimed, settlement, clock.monotonic() - startedAt));
+  }
+
+  private ended(slot: HandlerSlot, { delivery, node }: Claimed, settlement: Settlement | undefined, ms: number): void {
+    const { load, settler, options, wake } = this.parts;
     // What was put back or found done says nothing about how long the handler takes.
     const hasRun = settlement?.outcome !== 'snoozed' && settlement?.outcome !== 'duplicate';
-    if (hasRun) slot.measure(clock.monotonic() - startedAt);
+    if (hasRun) slot.measure(ms);
     load.end();
     slot.running--;
     this.forget(delivery);

@@ -25,7 +25,8 @@ export function dottedNameProblem(name: unknown): string | undefined {
   if (typeof name !== 'string') return `must be a text, but is ${inspect(name, { depth: 0 })}`;
   if (name.length === 0) return 'must not be empty';
   const problem = nameProblem(name);
-  if (problem === undefined && name.split('.').includes('')) return `has an empty segment: ${inspect(name)}`;
+  const hasEmpty = name.startsWith('.') || name.endsWith('.') || name.includes('..');
+  if (problem === undefined && hasEmpty) return `has an empty segment: ${inspect(name)}`;
   return problem;
 }
 

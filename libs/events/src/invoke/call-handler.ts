@@ -6,5 +6,8 @@ export async function callHandler(attempt: Attempt, current: CurrentAttempt): Pr
   attempt.refusal = undefined;
   // From here on the token is used up, however this ends.
   attempt.rateSlot = null;
-  await current.run(attempt, () => attempt.handler.call(attempt.event, attempt.context, attempt));
+  const call = () => attempt.handler.call(attempt.event, attempt.context, attempt) as PromiseLike<unknown> | undefined;
+  const running = current.run(attempt, call);
+  // What returns at once is not waited for: that would take a turn of the queue, and two promises.
+  if (running !== undefined) await running;
 }

@@ -15,17 +15,16 @@ export class MetricsMiddleware implements ChainLink {
     private readonly clock: Clock,
   ) {}
 
-  async invoke(attempt: Attempt, next: Next): Promise<void> {
+  invoke(attempt: Attempt, next: Next): Promise<void> {
     const activity = this.activity.of(attempt.handler.name);
     activity.inFlight++;
     if (this.lifecycle.wants('started')) {
       const waitMs = Math.max(0, this.clock.now() - attempt.delivery.dueAt);
       this.lifecycle.emit(Object.assign(labelsOf(attempt), { fact: 'started' as const, waitMs }));
     }
-    try {
-      await next();
-    } finally {
-      activity.inFlight--;
-    }
+    const end = () => void activity.inFlight--;
+    const running = next();
+    running.then(end, end);
+    return running;
   }
 }

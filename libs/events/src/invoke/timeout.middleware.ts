@@ -29,14 +29,12 @@ export class TimeoutMiddleware implements ChainLink {
     );
     return new Promise<void>((resolve, reject) => {
       let ended = false;
-      const handler = (async () => {
-        try {
-          await next();
-        } finally {
-          ended = true;
-          this.deadlines.remove(deadline);
-        }
-      })();
+      const end = () => {
+        ended = true;
+        this.deadlines.remove(deadline);
+      };
+      const handler = begin(next);
+      handler.then(end, end);
       handler.then(resolve, reject);
       attempt.onAbort((reason) => {
         // A handler that heeds its signal ends within this turn; only one that does not has leaked.
@@ -47,6 +45,15 @@ export class TimeoutMiddleware implements ChainLink {
         reject(reason);
       });
     });
+  }
+}
+
+/** An async function would take two more promises, for every attempt. */
+function begin(next: Next): Promise<void> {
+  try {
+    return next();
+  } catch (error) {
+    return Promise.reject(error);
   }
 }
 

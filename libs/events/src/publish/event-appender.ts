@@ -60,7 +60,7 @@ export class EventAppender {
   private committed(events: readonly NewEvent[], result: AppendResult, told: boolean): void {
     this.tell(events, result.stored);
     const { stored, fannedOut, claimed } = result;
-    const taken = new Set(claimed?.map(({ event, handler }) => `${event.id} ${handler}`));
+    const taken = claimed && new Set(claimed.map(({ event, handler }) => `${event.id} ${handler}`));
     let dueAt = Infinity;
     let any = false;
     const newcomers = new Map<string, number>();
@@ -70,7 +70,9 @@ export class EventAppender {
         this.unhandled.note(event.type);
         return;
       }
-      const left = event.deliveries.filter(({ handler }) => !taken.has(`${event.id} ${handler}`));
+      const left = taken
+        ? event.deliveries.filter(({ handler }) => !taken.has(`${event.id} ${handler}`))
+        : event.deliveries;
       if (fannedOut && left.length === 0) return;
       any = true;
       dueAt = Math.min(dueAt, event.availableAt ?? 0);
@@ -93,5 +95,7 @@ export class EventAppender {
 }
 
 function handlersOf(events: readonly NewEvent[]): Set<string> {
-  return new Set(events.flatMap(({ deliveries }) => deliveries.map(({ handler }) => handler)));
+  const handlers = new Set<string>();
+  for (const { deliveries } of events) for (const { handler } of deliveries) handlers.add(handler);
+  return handlers;
 }

@@ -1,5 +1,5 @@
-import { Buffer } from 'node:buffer';
 import type { AppendRequest, AppendResult } from '../../store/inbox.store.js';
+import type { NewDelivery } from '../../store/records.js';
 import type { Tables } from '../tables.js';
 import { numberArray, textArray } from '../postgres/array-parameter.js';
 import type { Notice } from '../postgres/wake-channel.js';
@@ -23,9 +23,12 @@ export function appendPostgres(t: Tables) {
     const locks = orderingLocks(events);
     if (locks.length > 0 || claim) yield BEGIN;
     if (locks.length > 0) yield* query(lock, [locks]);
-    const deliveries = events.flatMap(({ availableAt, deliveries: of }, index) =>
-      of.map((delivery) => ({ ord: index + 1, dueAt: dueAt(availableAt, now), ...delivery })),
-    );
+    const deliveries: (NewDelivery & { ord: number; dueAt: number | null })[] = [];
+    for (const [index, event] of events.entries()) {
+      const due = dueAt(event.availableAt, now);
+      for (const { handler, priority, orderingKey } of event.deliveries)
+        deliveries.push({ ord: index + 1, handler, priority, orderingKey, dueAt: due });
+    }
     const isFresh = events.every(({ generatedId }) => generatedId);
     const [row] = yield* query<{ current: boolean; stored: number[] | null }>(
       isFresh ? appendFresh : appendKnown,
@@ -37,7 +40,6 @@ export function appendPostgres(t: Tables) {
         numberArray('int', events, (event) => event.version),
         textArray(events, (event) => event.payload),
         textArray(events, (event) => event.headers),
-        numberArray('int', events, (event) => Buffer.byteLength(event.payload)),
         textArray(events, (event) => event.orderingKey),
         numberArray('smallint', events, (event) => event.priority),
         numberArray('bigint', events, (event) => event.occurredAt),
@@ -74,13 +76,13 @@ function appendSql(t: Tables, fresh: boolean): string {
     ),
     stored as (
       insert into ${t.inbox} (seq, id, type, version, payload, headers, bytes, ordering_key, priority, occurred_at, received_at, available_at, fanned_out_at)
-      select seq, id, type, version, payload::json, headers::json, bytes, ordering_key, priority, occurred_at, $2, available_at,
+      select seq, id, type, version, payload::json, headers::json, octet_length(payload), ordering_key, priority, occurred_at, $2, available_at,
         case when (select current from registry) then $2::bigint end
       from (
         select unnest((select seqs from given)) as seq, unnest($3::text[]) as id, unnest($4::text[]) as type,
-          unnest($5::int[]) as version, unnest($6::text[]) as payload, unnest($7::text[]) as headers, unnest($8::int[]) as bytes,
-          unnest($9::text[]) as ordering_key, unnest($10::smallint[]) as priority, unnest($11::bigint[]) as occurred_at,
-          unnest($12::bigint[]) as available_at
+          unnest($5::int[]) as version, unnest($6::text[]) as payload, unnest($7::text[]) as headers,
+          unnest($8::text[]) as ordering_key, unnest($9::smallint[]) as priority, unnest($10::bigint[]) as occurred_at,
+          unnest($11::bigint[]) as available_at
       ) e
       ${fresh ? '' : 'on conflict (id) do nothing returning seq'}
     ),
@@ -88,14 +90,14 @@ function appendSql(t: Tables, fresh: boolean): string {
       insert into ${t.delivery} (event_seq, handler, priority, ordering_key, available_at)
       select event_seq, handler, priority, ordering_key, available_at
       from (
-        select (select seqs from given)[unnest($13::int[])] as event_seq, unnest($14::text[]) as handler,
-          unnest($15::smallint[]) as priority, unnest($16::text[]) as ordering_key, unnest($17::bigint[]) as available_at
+        select (select seqs from given)[unnest($12::int[])] as event_seq, unnest($13::text[]) as handler,
+          unnest($14::smallint[]) as priority, unnest($15::text[]) as ordering_key, unnest($16::bigint[]) as available_at
       ) d
       where (select current from registry) ${fresh ? '' : 'and event_seq in (select seq from stored)'}
     )
     select (select current from registry) as current,
       ${fresh ? 'null' : 'array(select ord::int from unnest((select seqs from given)) with ordinality g (seq, ord) where seq in (select seq from stored))'} as stored,
-      (select pg_notify($18, $19) where $18 is not null)`;
+      (select pg_notify($17, $18) where $17 is not null)`;
 }
 
 /** A quoted name as a text literal. */

@@ -81,6 +81,7 @@ export function settlePostgres(d: Dialect) {
       written.filter((lease) => dead.has(leaseKey(lease))).map((lease) => lease.id),
       now,
     );
+    if (written.length === settlements.length) return settlements.map(() => true);
     const leases = new Set(written.map(leaseKey));
     return settlements.map((settlement) => leases.delete(leaseKey(settlement)));
   };
