@@ -4,6 +4,7 @@ import { chain } from './chain.js';
 import { drain } from './drain.js';
 import { floor } from './floor.js';
 import { idleSession } from './idle-session.js';
+import { keyed } from './keyed.js';
 import { lanes } from './lanes.js';
 import { latency } from './latency.js';
 import { observed } from './observed.js';
@@ -63,6 +64,7 @@ const MEASUREMENTS: Readonly<Record<string, () => Promise<Figures>>> = {
   prune: async () => ({ ...(await prune(db, events)) }),
   retries: async () => ({ ...(await retries(db, events, waiting)) }),
   workers: async () => ({ ...(await workers(db, events)) }),
+  keyed: () => keyed(db, events),
   lanes: async () => {
     const figures = await lanes(db, events);
     const ratios = figures.map(({ shape, ofNone }) => [`lanes, ${shape}`, ofNone]);

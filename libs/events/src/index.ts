@@ -102,6 +102,7 @@ export { InvalidOptionError } from './errors/invalid-option.error.js';
 export { InvalidPatternError } from './errors/invalid-pattern.error.js';
 export { KeyBusyError } from './errors/key-busy.error.js';
 export { LeaseLostError } from './errors/lease-lost.error.js';
+export { LockTimeoutError } from './errors/lock-timeout.error.js';
 export { MissingDriverError } from './errors/missing-driver.error.js';
 export { MissingPackageError } from './errors/missing-package.error.js';
 export { NewerVersionError } from './errors/newer-version.error.js';

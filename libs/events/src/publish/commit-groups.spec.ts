@@ -1,5 +1,6 @@
 /** Scope: which publishes share a commit, and what becomes of the others when one is refused. */
 import { describe, expect, it } from 'vitest';
+import { LockTimeoutError } from '../errors/lock-timeout.error.js';
 import { StoreUnavailableError } from '../errors/store-unavailable.error.js';
 import { CommitGroups } from './commit-groups.js';
 import type { EventAppender } from './event-appender.js';
@@ -7,21 +8,22 @@ import type { BuiltEvent } from './event-builder.js';
 
 interface Commit {
   readonly ids: string[];
+  readonly lockWaitMs: number | undefined;
   readonly done: () => void;
   readonly fail: (error: unknown) => void;
 }
 
 function setUp() {
   const commits: Commit[] = [];
-  const append = (events: readonly BuiltEvent[]) =>
+  const append = (events: readonly BuiltEvent[], { lockWaitMs }: { lockWaitMs?: number } = {}) =>
     new Promise((resolve, reject) => {
       const ids = events.map(({ id }) => id);
-      commits.push({ ids, done: () => resolve(ids.map((id) => ({ id, duplicate: false }))), fail: reject });
+      commits.push({ ids, lockWaitMs, done: () => resolve(ids.map((id) => ({ id, duplicate: false }))), fail: reject });
     });
   const groups = new CommitGroups({ append } as unknown as EventAppender);
   const settled: string[] = [];
-  const publish = (id: string, payload = '{}') => {
-    groups.append({ id, payload } as BuiltEvent).then(
+  const publish = (id: string, payload = '{}', keys: Partial<BuiltEvent> = {}) => {
+    groups.append({ id, payload, generatedId: true, orderingKey: null, ...keys } as BuiltEvent).then(
       (receipt) => settled.push(`${id}: ${receipt.id}`),
       (error: unknown) => settled.push(`${id}: ${String(error)}`),
     );
@@ -104,5 +106,37 @@ describe('publishes', () => {
     expect(commits).toHaveLength(1);
     expect(settled).toHaveLength(2);
     expect(settled[0]).toMatch(/^a: .*gone/);
+  });
+
+  it('that may have to wait for others share commits among themselves, which wait a moment only', async () => {
+    const { commits, publish, ids } = setUp();
+    publish('free');
+    publish('own id', '{}', { generatedId: false });
+    publish('key', '{}', { orderingKey: 'k' });
+    await turn();
+    expect(ids()).toEqual([['free'], ['own id', 'key']]);
+    expect(commits.map(({ lockWaitMs }) => lockWaitMs)).toEqual([undefined, 100]);
+  });
+
+  it('go on one by one when that was in vain, and only the one that must wait does', async () => {
+    const { commits, publish, settled, ids } = setUp();
+    for (const id of ['a', 'busy', 'c']) publish(id, '{}', { generatedId: false });
+    await turn();
+    commits[0].fail(new LockTimeoutError('locked'));
+    await turn();
+    expect(ids().slice(1)).toEqual([['a'], ['busy'], ['c']]);
+    expect(commits.slice(1).map(({ lockWaitMs }) => lockWaitMs)).toEqual([undefined, undefined, undefined]);
+    commits[1].done();
+    commits[3].done();
+    await turn();
+    expect(settled).toEqual(['a: a', 'c: c']);
+    // Others need not wait for it either.
+    publish('d', '{}', { generatedId: false });
+    publish('e', '{}', { generatedId: false });
+    await turn();
+    expect(ids().at(-1)).toEqual(['d', 'e']);
+    commits[2].fail(new LockTimeoutError('locked for too long'));
+    await turn();
+    expect(settled[2]).toMatch(/^busy: LockTimeoutError.*locked for too long/);
   });
 });

@@ -28,8 +28,16 @@ export class EventAppender {
     private readonly lifecycle: EventLifecycle,
   ) {}
 
-  /** All or none, in the order given. @param manager the open transaction to be part of; without, a commit of their own. */
-  async append(built: readonly BuiltEvent[], manager?: EntityManager): Promise<PublishReceipt[]> {
+  /**
+   * All or none, in the order given.
+   * @param how `manager`: the open transaction to be part of; without, a commit of their own. `lockWaitMs`: how long that
+   *   may wait for a lock of another transaction.
+   * @throws LockTimeoutError
+   */
+  async append(
+    built: readonly BuiltEvent[],
+    { manager, lockWaitMs }: { readonly manager?: EntityManager; readonly lockWaitMs?: number } = {},
+  ): Promise<PublishReceipt[]> {
     const { registry } = this;
     // In one go with the version they are of: a newer version on older deliveries would leave out a new handler for good.
     const events = built.map((event) => ({ deliveries: registry.deliveriesOf(event), ...event }));
@@ -38,7 +46,7 @@ export class EventAppender {
     const append = (claim?: ClaimRequest) => {
       // What this node claims at once is no business of others.
       told = !claim && this.signal.shouldTell(this.underWay === 1);
-      const request = { events, registryVersion, now: this.clock.now(), tell: told, claim };
+      const request = { events, registryVersion, now: this.clock.now(), tell: told, claim, lockWaitMs };
       return this.store.append(request, manager);
     };
     this.underWay++;

@@ -81,8 +81,7 @@ export class EventPublisher {
   ): Promise<PublishReceipt> {
     const built = await this.builder.build(event, payload, options, this.headers.ask(trace));
     const manager = this.manager(options.manager);
-    const isFree = built.generatedId && built.orderingKey === null;
-    if (!manager && isFree) return this.groups.append(built);
+    if (!manager) return this.groups.append(built);
     const [receipt] = await this.append([built], manager);
     return receipt;
   }
@@ -102,7 +101,7 @@ export class EventPublisher {
 
   private append(built: readonly BuiltEvent[], manager: EntityManager | undefined): Promise<PublishReceipt[]> {
     if (manager) this.store.checkManager(manager);
-    return this.appender.append(built, manager);
+    return this.appender.append(built, { manager });
   }
 
   /** The transaction that a publish joins. */

@@ -15,6 +15,12 @@ export interface AppendRequest {
   /** Version of the registry that `deliveries` were made from. */
   readonly registryVersion: number;
   readonly now: number;
+  /**
+   * How long it waits for each lock that another transaction holds: on an ordering key, on an id that is not committed
+   * yet. Then it fails with LockTimeoutError. MySQL counts in seconds. Default: as long as any verb; always so where there
+   * is one writer at a time, and together with `manager`.
+   */
+  readonly lockWaitMs?: number;
   /** The commit tells other nodes of `work`, if the database can: sooner and cheaper than `notify` after it. Default false. */
   readonly tell?: boolean;
   /**

@@ -1,5 +1,6 @@
 import { TypeORMError } from 'typeorm';
 import { EventsError } from '../errors/events.error.js';
+import { LockTimeoutError } from '../errors/lock-timeout.error.js';
 import { StoreUnavailableError } from '../errors/store-unavailable.error.js';
 
 /**
@@ -9,11 +10,15 @@ import { StoreUnavailableError } from '../errors/store-unavailable.error.js';
 const NOT_NOW =
   /^(?:08...|57P0.|53300|55P03|25P03|ER_SERVER_SHUTDOWN|ER_CON_COUNT_ERROR|ER_TOO_MANY_USER_CONNECTIONS|ER_NEW_ABORTING_CONNECTION|ER_CONNECTION_KILLED)$/;
 
+/** PostgreSQL's lock_timeout has passed. */
+const LOCK_NOT_AVAILABLE = '55P03';
+
 /** The error as it is when the database has answered, or when it is no error of the database; else StoreUnavailableError. */
 export function orUnavailable(error: unknown): unknown {
   if (!(error instanceof Error) || isOurFault(error)) return error;
   if (isAnswer(error) && !NOT_NOW.test(codeOf(error))) return error;
-  return new StoreUnavailableError(reasonOf(error), { cause: error });
+  const Reason = codeOf(error) === LOCK_NOT_AVAILABLE ? LockTimeoutError : StoreUnavailableError;
+  return new Reason(reasonOf(error), { cause: error });
 }
 
 /** Asks the database. @throws what `orUnavailable` makes of the error. */

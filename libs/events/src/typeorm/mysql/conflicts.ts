@@ -1,6 +1,7 @@
 import type { MysqlError } from './native-pool.js';
 
-const LOCK_WAIT_TIMEOUT = 1205;
+/** A lock was waited for in vain. */
+export const LOCK_WAIT_TIMEOUT = 1205;
 const DEADLOCK = 1213;
 /** MariaDB with `innodb_snapshot_isolation`: the row has changed since the transaction's snapshot. */
 const RECORD_CHANGED = 1020;

@@ -8,21 +8,13 @@ import { BEGIN, type EachStatement, type SqliteVerb, type Statement, type Statem
 import { isConflict } from './conflicts.js';
 import { acquire, nativePool, type PooledConnection, query } from './native-pool.js';
 import { checkServerVersion } from './server-version.js';
+import { SESSION } from './session.js';
 import { toNative, toResult } from './values.js';
 
 const NOTHING: StatementResult = { rows: [], count: 0, counts: [], rowIds: [] };
 
-/**
- * For every connection of the engine. Under REPEATABLE READ a claim would lock the gaps between the rows it takes, and an
- * empty scan whole ranges: others' inserts would wait. Without a strict mode a text too long is cut instead of refused.
- * MariaDB also ends a transaction whose node has stopped in the middle of it; MySQL 8 has no setting for that.
- */
-const SESSION = `set session transaction isolation level read committed; set session sql_mode = 'STRICT_ALL_TABLES',
-  session time_zone = '+00:00', session innodb_lock_wait_timeout = 5, session autocommit = 1, session sql_safe_updates = 0
-  /*M!100300 , session idle_transaction_timeout = ${VERB_LIMIT_MS / 1_000} */`;
-
 /** For another node's migration. */
-const LOCK_WAIT_S = 120;
+const MIGRATION_WAIT_S = 120;
 
 /**
  * Runs verbs on connections of the engine's own pool: a verb of one statement by itself, one that begins in a
@@ -167,10 +159,10 @@ function lastOf(answers: unknown): unknown {
 }
 
 async function lockServer(connection: PooledConnection, name: string): Promise<void> {
-  const [row] = (await query(connection, 'select get_lock(?, ?) as held', [name, LOCK_WAIT_S])) as {
+  const [row] = (await query(connection, 'select get_lock(?, ?) as held', [name, MIGRATION_WAIT_S])) as {
     held: number | null;
   }[];
-  if (row.held !== 1) throw new Error(`the lock "${name}" was not to be had within ${LOCK_WAIT_S} s`);
+  if (row.held !== 1) throw new Error(`the lock "${name}" was not to be had within ${MIGRATION_WAIT_S} s`);
 }
 
 function single(statement: Statement | EachStatement): Statement {

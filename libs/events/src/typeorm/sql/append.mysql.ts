@@ -1,6 +1,9 @@
 import { Buffer } from 'node:buffer';
+import { LockTimeoutError } from '../../errors/lock-timeout.error.js';
 import type { AppendRequest, AppendResult } from '../../store/inbox.store.js';
 import type { NewEvent } from '../../store/records.js';
+import { LOCK_WAIT_TIMEOUT } from '../mysql/conflicts.js';
+import { LOCK_WAIT_S } from '../mysql/session.js';
 import type { Tables } from '../tables.js';
 import { BEGIN, execute, query, queryFresh, type SqlValue, type Verb } from '../verb.js';
 import { leaseMysql } from './claim.mysql.js';
@@ -55,8 +58,13 @@ export function appendMysql(t: Tables) {
     }
   }
 
-  return function* ({ events, registryVersion, now, claim }: AppendRequest): Verb<AppendResult> {
+  return function* (request: AppendRequest): Verb<AppendResult> {
     yield BEGIN;
+    if (request.lockWaitMs === undefined) return yield* append(request);
+    return yield* inHaste(request.lockWaitMs, append(request));
+  };
+
+  function* append({ events, registryVersion, now, claim }: AppendRequest): Verb<AppendResult> {
     const locks = orderingLocks(events);
     if (locks.length > 0) yield* query(lock, [locks]);
     const found = yield* queryFresh<Known>(known, [events.length > 0 ? events.map(({ id }) => id) : [null]]);
@@ -80,7 +88,23 @@ export function appendMysql(t: Tables) {
     }
     const result = { stored: events.map((event) => seqs.has(event)), fannedOut };
     return claim ? { ...result, claimed: yield* lease(claim) } : result;
-  };
+  }
+}
+
+/** Waits for no lock longer than this; the server knows whole seconds only. @throws LockTimeoutError */
+function* inHaste<R>(lockWaitMs: number, verb: Verb<R>): Verb<R> {
+  const limit = 'set session innodb_lock_wait_timeout = ?';
+  yield* execute(limit, [Math.ceil(lockWaitMs / 1_000)]);
+  try {
+    const result = yield* verb;
+    yield* execute(limit, [LOCK_WAIT_S]);
+    return result;
+  } catch (error) {
+    // If this fails too, the connection is gone, and its limit with it.
+    yield* execute(limit, [LOCK_WAIT_S]);
+    if ((error as { errno?: number }).errno !== LOCK_WAIT_TIMEOUT) throw error;
+    throw new LockTimeoutError((error as Error).message, { cause: error });
+  }
 }
 
 /** Parameter: rows of event, handler, priority, moment to wait for, due time (null = its event's), ordering key. */

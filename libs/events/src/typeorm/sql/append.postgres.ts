@@ -16,13 +16,16 @@ import { dueAt } from './rows.js';
  */
 export function appendPostgres(t: Tables) {
   const lease = leasePostgres(t);
-  const lock = `select id from ${t.lock} where id = any($1::smallint[]) order by id for update`;
+  const lock = `with patience as materialized (select ${patience('$2')})
+    select id from ${t.lock} where id = any($1::smallint[]) and exists (select from patience) order by id for update`;
   const [appendKnown, appendFresh] = [appendSql(t, false), appendSql(t, true)];
 
-  return function* ({ events, registryVersion, now, claim }: AppendRequest, notice?: Notice): Verb<AppendResult> {
+  return function* (request: AppendRequest, notice?: Notice): Verb<AppendResult> {
+    const { events, registryVersion, now, claim } = request;
+    const lockWaitMs = request.lockWaitMs?.toString() ?? null;
     const locks = orderingLocks(events);
     if (locks.length > 0 || claim) yield BEGIN;
-    if (locks.length > 0) yield* query(lock, [locks]);
+    if (locks.length > 0) yield* query(lock, [locks, lockWaitMs], 'events:ordering-locks');
     const deliveries: (NewDelivery & { ord: number; dueAt: number | null })[] = [];
     for (const [index, event] of events.entries()) {
       const due = dueAt(event.availableAt, now);
@@ -51,6 +54,7 @@ export function appendPostgres(t: Tables) {
         numberArray('bigint', deliveries, (delivery) => delivery.dueAt),
         notice?.channel ?? null,
         notice?.message ?? null,
+        lockWaitMs,
       ],
       isFresh ? 'events:append-fresh' : 'events:append',
     );
@@ -62,12 +66,13 @@ export function appendPostgres(t: Tables) {
 
 /**
  * Arrays are unnested in the select list: side by side in `from`, each is written to a store of its own and read back.
+ * Ids that others might be inserting go in their order: two who insert the same ones cannot each wait for the other.
  * @param fresh no id of these can be there already: looking for it, and inserting so that another's may come in between,
  *   takes a third of the insert.
  */
 function appendSql(t: Tables, fresh: boolean): string {
   return `
-    with registry as materialized (select version = $1 as current from ${t.registry} where id = 1),
+    with registry as materialized (select version = $1 as current, ${patience('$19')} from ${t.registry} where id = 1),
     given as materialized (
       select array(
         select nextval((select pg_get_serial_sequence(${literal(t.inbox)}, 'seq')::regclass))
@@ -84,7 +89,7 @@ function appendSql(t: Tables, fresh: boolean): string {
           unnest($8::text[]) as ordering_key, unnest($9::smallint[]) as priority, unnest($10::bigint[]) as occurred_at,
           unnest($11::bigint[]) as available_at
       ) e
-      ${fresh ? '' : 'on conflict (id) do nothing returning seq'}
+      ${fresh ? '' : 'order by id, seq on conflict (id) do nothing returning seq'}
     ),
     delivered as (
       insert into ${t.delivery} (event_seq, handler, priority, ordering_key, available_at)
@@ -98,6 +103,11 @@ function appendSql(t: Tables, fresh: boolean): string {
     select (select current from registry) as current,
       ${fresh ? 'null' : 'array(select ord::int from unnest((select seqs from given)) with ordinality g (seq, ord) where seq in (select seq from stored))'} as stored,
       (select pg_notify($17, $18) where $17 is not null)`;
+}
+
+/** Sets how long the transaction waits for each lock, before it asks for the first. @param ms a parameter; null = as it is. */
+function patience(ms: string): string {
+  return `set_config('lock_timeout', coalesce(${ms}, current_setting('lock_timeout')), true) as patience`;
 }
 
 /** A quoted name as a text literal. */
