@@ -63,6 +63,22 @@ describe.skipIf(!hasPostgres)('on PostgreSQL', () => {
     });
   });
 
+  it('takes a column of nulls as an empty array, which gives nulls beside a longer one', async () => {
+    const nulls = [null, null];
+    const rows = await harness.hand<object>(
+      `select unnest($1::text[]) as a, unnest($2::text[]) as b, unnest($3::bigint[])::text as c, cardinality($2::text[]) as n`,
+      [
+        textArray(['x', 'y'], (value) => value),
+        textArray(nulls, (value) => value),
+        numberArray('bigint', nulls, (value) => value),
+      ],
+    );
+    expect(rows).toEqual([
+      { a: 'x', b: null, c: null, n: 0 },
+      { a: 'y', b: null, c: null, n: 0 },
+    ]);
+  });
+
   it('a notification tells the other nodes its topic, not the one that sent it', async () => {
     const connection = { ...database.connection, applicationName: database.schema } as TestDatabase['connection'];
     const [one, two] = [await harness.another({ connection }), await harness.another({ connection })];
