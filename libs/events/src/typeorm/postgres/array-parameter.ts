@@ -56,7 +56,11 @@ function isNull(value: unknown): boolean {
 
 /** One dimension that begins at 1 and may hold nulls. Answers where the elements begin. */
 function writeHeader(buffer: Buffer, oid: number, length: number): number {
-  for (const [index, field] of [1, 1, oid, length, 1].entries()) buffer.writeInt32BE(field, index * 4);
+  buffer.writeInt32BE(1, 0);
+  buffer.writeInt32BE(1, 4);
+  buffer.writeInt32BE(oid, 8);
+  buffer.writeInt32BE(length, 12);
+  buffer.writeInt32BE(1, 16);
   return HEADER_BYTES;
 }
 
