@@ -58,7 +58,7 @@ export class IdempotencyMiddleware implements ChainLink {
       throw attempt.refuse(new KeyBusyError(handler.name, this.clock.now() + this.waitMs(attempt, answer.expiresAt)));
     }
     attempt.key = { key, ttlMs: idempotency.ttlMs };
-    return next();
+    await next();
   }
 
   /** Doubling, but no longer than the other delivery may take. */

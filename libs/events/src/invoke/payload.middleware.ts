@@ -43,7 +43,7 @@ export class PayloadMiddleware implements ChainLink {
     } finally {
       this.deadlines.remove(deadline);
     }
-    return next();
+    await next();
   }
 
   private async make(attempt: Attempt): Promise<void> {

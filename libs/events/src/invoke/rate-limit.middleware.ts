@@ -39,6 +39,6 @@ export class RateLimitMiddleware implements ChainLink {
     const { slotAt } = await this.outage.guard(attempt, 'rate limit', () => this.limits.take(handler, limit, key));
     attempt.rateSlot = slotAt ?? this.clock.now();
     if (slotAt !== null) throw attempt.refuse(new RateLimitedError(handler.name, slotAt));
-    return next();
+    await next();
   }
 }
