@@ -186,6 +186,19 @@ export const appendCases = contractCases('append', {
     assert.equal(new Set(seqs).size, ids.length);
   },
 
+  'deliveries follow the order of their events, whatever ids these have': async ({ store }) => {
+    const node = await join(store, ['mail', 'ledger']);
+    const ids = names('e', 300).map((_, index, all) => all[(index * 77) % all.length]);
+    await append(store, [event(ids[0], ['mail'])]);
+    // The first one is there already, so that what is stored must be told from what is given.
+    await append(
+      store,
+      ids.map((id) => event(id, ['mail', 'ledger'])),
+    );
+    assert.deepEqual(eventIds(await claim(store, node, 300, ['mail'])), ids);
+    assert.deepEqual(eventIds(await claim(store, node, 300, ['ledger'])), ids.slice(1));
+  },
+
   'events of one key get their seq in commit order: the later append waits': async ({ store, another }) => {
     await join(store);
     const other = await another();

@@ -96,9 +96,10 @@ function appendSql(t: Tables, fresh: boolean): string {
       select event_seq, handler, priority, ordering_key, available_at
       from (
         select (select seqs from given)[unnest($12::int[])] as event_seq, unnest($13::text[]) as handler,
-          unnest($14::smallint[]) as priority, unnest($15::text[]) as ordering_key, unnest($16::bigint[]) as available_at
+          unnest($14::smallint[]) as priority, unnest($15::text[]) as ordering_key, unnest($16::bigint[]) as available_at,
+          generate_series(1, cardinality($12::int[])) as n
       ) d
-      where (select current from registry) ${fresh ? '' : 'and event_seq in (select seq from stored)'}
+      where (select current from registry) ${fresh ? '' : 'and event_seq in (select seq from stored) order by n'}
     )
     select (select current from registry) as current,
       ${fresh ? 'null' : 'array(select ord::int from unnest((select seqs from given)) with ordinality g (seq, ord) where seq in (select seq from stored))'} as stored,
