@@ -8,6 +8,8 @@ export type CallCommand<Methods> =
 /** What it tells. */
 export type CallMessage =
   | { readonly kind: 'ready' }
+  /** It could not start. */
+  | { readonly kind: 'failed'; readonly code: string | undefined; readonly text: string }
   | { readonly kind: 'answer'; readonly call: number; readonly value?: unknown; readonly error?: string };
 
 type Call = (...args: never[]) => Promise<unknown>;

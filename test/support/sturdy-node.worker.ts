@@ -16,6 +16,7 @@ import {
   type EventsModuleOptions,
   type OnEventOptions,
 } from '../../libs/events/src/index.js';
+import type { CallMessage } from './called-process.js';
 import { serveCalls } from './serve-calls.js';
 
 /**
@@ -49,15 +50,6 @@ export interface RunLine {
   readonly at: number;
   readonly what: 'begins' | 'ends' | 'fails' | 'is aborted';
 }
-
-export type SturdyNodeCommand =
-  | { readonly kind: 'call'; readonly call: number; readonly method: keyof SturdyNodeMethods; readonly args: unknown[] }
-  | { readonly kind: 'close' };
-
-export type SturdyNodeMessage =
-  | { readonly kind: 'ready' }
-  | { readonly kind: 'failed'; readonly code: string | undefined; readonly text: string }
-  | { readonly kind: 'answer'; readonly call: number; readonly value?: unknown; readonly error?: string };
 
 /** What came of a publish, `stored` or the code of its error, and how long that took. */
 export interface PublishTry {
@@ -184,7 +176,7 @@ function methodsOf(app: INestApplicationContext): SturdyNodeMethods {
   };
 }
 
-function send(message: SturdyNodeMessage): void {
+function send(message: CallMessage): void {
   process.send?.(message);
 }
 
